@@ -1,0 +1,13 @@
+//! Tapesilo: an NDMP v4 tape and robot server whose tapes are files on disk.
+//!
+//! The map, one line a module, in the order in which data passes through. `ARCHITECTURE.md` says what each may
+//! know of the others.
+
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod mover;
+pub mod ndmp;
+pub mod scsi;
+pub mod tape;
+pub mod vtl;

@@ -1,0 +1,3 @@
+//! The `tapesilo` program: parse the command line, run the command.
+
+fn main() {}
