@@ -1,0 +1,660 @@
+//! The mover's state machine (NDMPv4 3.6): pure functions from (state, request or event) to (state, outcome).
+//!
+//! ```text
+//!            listening()                connected()
+//!   IDLE ────────────────▶ LISTEN ───────────────────▶ ACTIVE ◀──────────┐
+//!    ▲ │                     │ abort, accept fails      │   │  │           │ continue
+//!    │ └── connected() ──────┼──────────────────────────┼──▶│  │ ended()   │
+//!    │      (MOVER_CONNECT)  ▼                          │   │  └────────▶ PAUSED
+//!    │                     HALTED ◀─────────────────────┘   │              │
+//!    └──────── stop ─────────┴ ◀── abort, ended(), closed ──┴──────────────┘ abort, close, peer gone
+//! ```
+//!
+//! It must not know sockets, drives, threads or the wire. What a state needs it owns: there is no reason without
+//! a pause, no transfer without a connection. [`legal`] is the one table of which request is taken where.
+//! Next: `pump`, which does what [`Start`] says.
+
+use super::progress::Progress;
+
+/// Which way the stream flows, named as NDMP does: from the mover's view of the *data connection*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Backup: read from the connection, write to tape.
+    Read,
+    /// Recover: read from tape, write to the connection.
+    Write,
+}
+
+/// Why the mover pauses (NDMPv4 3.6.1.1, pause_reason).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseReason {
+    /// The tape is full (backup) or recorded data ended on a full tape (recover).
+    EndOfMedium,
+    /// A filemark, or the end of data of a tape that is not full. The tape stands on the mark's BOT side.
+    EndOfFile,
+    /// The wanted byte is outside the window; the stream offset is in the notice.
+    Seek,
+    /// Backup: the window is full and there is a further byte.
+    EndOfWindow,
+}
+
+/// Why the mover halted (NDMPv4 3.6.1.1, halt_reason).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HaltReason {
+    /// The data connection was closed in order, by either side.
+    ConnectClosed,
+    /// The DMA asked for it.
+    Aborted,
+    /// A fault of our own.
+    InternalError,
+    /// The data connection broke.
+    ConnectError,
+    /// The tape could not be read or written.
+    MediaError,
+}
+
+/// The part of the stream the mover may touch without the DMA moving tapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Stream offset of its first byte, in bytes.
+    pub offset_bytes: u64,
+    /// Its length in bytes; the end never overflows: it is clamped to `u64::MAX`.
+    pub length_bytes: u64,
+}
+
+impl Window {
+    /// The window without end.
+    pub const MAX: Window = Window { offset_bytes: 0, length_bytes: u64::MAX };
+
+    /// The stream offset behind its last byte.
+    pub fn end_bytes(&self) -> u64 {
+        self.offset_bytes.saturating_add(self.length_bytes)
+    }
+
+    /// Whether it reaches to the end of all streams.
+    pub fn is_max(&self) -> bool {
+        self.end_bytes() == u64::MAX
+    }
+}
+
+/// What a MOVER_READ still has to deliver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadRange {
+    /// Stream offset of the next byte to deliver.
+    pub offset_bytes: u64,
+    /// Bytes to deliver; `u64::MAX` = until something ends it.
+    pub length_bytes: u64,
+}
+
+/// A running or paused transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Active {
+    /// Which way.
+    pub mode: Mode,
+    /// The counters as last seen.
+    pub progress: Progress,
+    /// Bytes of the window not yet used by a backup.
+    pub window_left_bytes: u64,
+    /// The MOVER_READ in progress (recover only).
+    pub read: Option<ReadRange>,
+    /// Offset of the last MOVER_READ.
+    pub seek_bytes: u64,
+}
+
+/// The machine's state; each owns what exists only in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// No connection.
+    Idle,
+    /// Waiting for the data connection.
+    Listen {
+        /// What the connection will be used for.
+        mode: Mode,
+    },
+    /// Connected; the pump runs, or (recover) waits for a MOVER_READ.
+    Active(Active),
+    /// Waiting for the DMA.
+    Paused(Active, PauseReason),
+    /// Over; the counters stay readable until MOVER_STOP.
+    Halted {
+        /// What the transfer was; `None` = it never connected.
+        transfer: Option<Active>,
+        /// Mode asked for.
+        mode: Mode,
+        /// Why.
+        reason: HaltReason,
+    },
+}
+
+/// A state without its data: for tables, logs and reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Phase {
+    Idle,
+    Listen,
+    Active,
+    Paused,
+    Halted,
+}
+
+impl Phase {
+    /// All of them, for exhaustive tests.
+    pub const ALL: [Phase; 5] = [Phase::Idle, Phase::Listen, Phase::Active, Phase::Paused, Phase::Halted];
+
+    /// Its name in reports and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Idle => "idle",
+            Phase::Listen => "listen",
+            Phase::Active => "active",
+            Phase::Paused => "paused",
+            Phase::Halted => "halted",
+        }
+    }
+}
+
+/// What a DMA may ask of a mover. MOVER_GET_STATE is legal everywhere and not listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Request {
+    Listen,
+    Connect,
+    Continue,
+    Abort,
+    Stop,
+    SetWindow,
+    Read,
+    Close,
+    SetRecordSize,
+}
+
+impl Request {
+    /// All of them, for exhaustive tests.
+    pub const ALL: [Request; 9] = [
+        Request::Listen,
+        Request::Connect,
+        Request::Continue,
+        Request::Abort,
+        Request::Stop,
+        Request::SetWindow,
+        Request::Read,
+        Request::Close,
+        Request::SetRecordSize,
+    ];
+}
+
+/// The one table of which request is taken in which state (NDMPv4 3.6.2.1 to 3.6.2.10). Anything not listed is
+/// refused with ILLEGAL_STATE.
+///
+/// DEVIATION: MOVER_CLOSE is also taken in ACTIVE while *recovering*: `ndmjob` and Bareos send it when the data
+/// server has halted and the mover waits for a MOVER_READ that never comes. A backup's stream is not cut so.
+pub fn legal(request: Request, phase: Phase, mode: Option<Mode>) -> bool {
+    use Phase::{Active, Halted, Idle, Listen, Paused};
+    match request {
+        Request::Listen | Request::Connect | Request::SetRecordSize => phase == Idle,
+        Request::SetWindow => matches!(phase, Idle | Paused),
+        Request::Continue => phase == Paused,
+        Request::Read => phase == Active && mode == Some(Mode::Write),
+        Request::Close => phase == Paused || (phase == Active && mode == Some(Mode::Write)),
+        Request::Abort => matches!(phase, Listen | Active | Paused),
+        Request::Stop => phase == Halted,
+    }
+}
+
+/// Whether `to` may follow `from`. Every change of state is checked against it.
+fn edge(from: Phase, to: Phase) -> bool {
+    use Phase::{Active, Halted, Idle, Listen, Paused};
+    matches!(
+        (from, to),
+        (Idle, Listen) | (Idle, Active) // MOVER_LISTEN, MOVER_CONNECT
+            | (Listen, Active) | (Listen, Halted) // the peer connects; abort, accept fails
+            | (Active, Paused) | (Active, Halted) // the pump ends; abort, close
+            | (Paused, Active) | (Paused, Halted) // continue; abort, close, the peer goes
+            | (Halted, Idle) // stop
+    )
+}
+
+/// Why a request is refused; `ndmp` maps it to an error code and sends the text to the DMA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The table [`legal`] says no.
+    #[error("the mover is {}: this request is not taken now", .0.name())]
+    IllegalState(Phase),
+    /// A value that can never be right.
+    #[error("{0}")]
+    IllegalArgs(&'static str),
+    /// Something must be asked for first.
+    #[error("{0}")]
+    Precondition(&'static str),
+    /// No tape is open on this session.
+    #[error("no tape device is open on this session: open one before the mover")]
+    TapeNotOpen,
+    /// The tape was opened for reading only.
+    #[error("the tape was opened for reading only: a backup needs it open for writing")]
+    TapeReadOnly,
+    /// A MOVER_READ is still being served.
+    #[error("the previous MOVER_READ is still in progress")]
+    ReadInProgress,
+}
+
+/// How this session has its tape open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TapeAccess {
+    /// Not at all.
+    NotOpen,
+    /// For reading.
+    ReadOnly,
+    /// For reading and writing.
+    ReadWrite,
+}
+
+/// What the shell has to set going.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Pump from the connection to tape.
+    Backup {
+        /// Length of every record, in bytes.
+        record_bytes: u32,
+        /// Stream bytes until the window is full.
+        window_left_bytes: u64,
+    },
+    /// Pump `range` from tape to the connection.
+    Recover {
+        /// Greatest length of a record, in bytes.
+        record_bytes: u32,
+        /// What may be delivered without the DMA's help.
+        window: Window,
+        /// What to deliver.
+        range: ReadRange,
+    },
+}
+
+/// What the DMA is told by a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// NOTIFY_MOVER_PAUSED with the seek position (0 unless the reason is Seek).
+    Paused(PauseReason, u64),
+    /// NOTIFY_MOVER_HALTED.
+    Halted(HaltReason),
+}
+
+/// What follows from a request or an event, in this order: after the reply, first the notice, then the work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Notification to post.
+    pub notice: Option<Notice>,
+    /// The data connection (or listener, or running pump) ends.
+    pub disconnect: bool,
+    /// Work to start.
+    pub start: Option<Start>,
+}
+
+impl Outcome {
+    fn start(start: Option<Start>) -> Outcome {
+        Outcome { start, ..Outcome::default() }
+    }
+}
+
+/// How a pump ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Backup: the peer closed in order and everything is on stable storage. Recover: the peer went away.
+    PeerClosed,
+    /// The connection broke.
+    ConnectionBroken(String),
+    /// Backup: the window is full and there is a further byte.
+    WindowFull,
+    /// The tape is full (backup), or its data ended at the medium's end (recover).
+    EndOfMedium,
+    /// Recover: a filemark, or the end of data of a tape that is not full.
+    EndOfFile,
+    /// Recover: the byte at this stream offset is outside the window.
+    OutsideWindow(u64),
+    /// Recover: the whole range is delivered.
+    Satisfied,
+    /// The tape could not be read or written.
+    Media(String),
+    /// A fault of our own.
+    Internal(String),
+    /// It was told to stop; the state has moved on already.
+    Aborted,
+}
+
+/// What a pump hands back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// How it ended.
+    pub end: End,
+    /// The counters at the end.
+    pub progress: Progress,
+    /// Backup: bytes of the window still unused.
+    pub window_left_bytes: u64,
+    /// Recover: what is left of the MOVER_READ; `None` when it is satisfied.
+    pub read: Option<ReadRange>,
+}
+
+/// The mover of one session.
+#[derive(Clone, Debug)]
+pub struct Mover {
+    record_bytes: u32,
+    window: Option<Window>,
+    window_was_ever_set: bool,
+    /// A window was set since the last pause.
+    window_is_fresh: bool,
+    /// SET_WINDOW's record number, until the transfer takes it over.
+    record_number: u64,
+    state: State,
+}
+
+impl Default for Mover {
+    fn default() -> Self {
+        Mover::new()
+    }
+}
+
+impl Mover {
+    /// Greatest record: SCSI's 24-bit transfer length of a variable-length record (SSC-3 6.9), in bytes.
+    pub const RECORD_BYTES_MAX: u32 = (1 << 24) - 1;
+
+    /// A mover in IDLE, record size and window never set.
+    pub fn new() -> Mover {
+        Mover {
+            record_bytes: 0,
+            window: None,
+            window_was_ever_set: false,
+            window_is_fresh: false,
+            record_number: 0,
+            state: State::Idle,
+        }
+    }
+
+    /// The state with its data.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The state's name.
+    pub fn phase(&self) -> Phase {
+        match self.state {
+            State::Idle => Phase::Idle,
+            State::Listen { .. } => Phase::Listen,
+            State::Active(_) => Phase::Active,
+            State::Paused(..) => Phase::Paused,
+            State::Halted { .. } => Phase::Halted,
+        }
+    }
+
+    /// Mode asked for; `None` in IDLE.
+    pub fn mode(&self) -> Option<Mode> {
+        match &self.state {
+            State::Idle => None,
+            State::Listen { mode } | State::Halted { mode, .. } => Some(*mode),
+            State::Active(active) | State::Paused(active, _) => Some(active.mode),
+        }
+    }
+
+    /// Record size in bytes; 0 = never set. It outlives MOVER_STOP (NDMPv4 3.6.1.1).
+    pub fn record_bytes(&self) -> u32 {
+        self.record_bytes
+    }
+
+    /// The window; `None` = not valid.
+    pub fn window(&self) -> Option<Window> {
+        self.window
+    }
+
+    /// The transfer's data, also when it is over.
+    pub fn transfer(&self) -> Option<&Active> {
+        match &self.state {
+            State::Active(active) | State::Paused(active, _) => Some(active),
+            State::Halted { transfer, .. } => transfer.as_ref(),
+            State::Idle | State::Listen { .. } => None,
+        }
+    }
+
+    /// The counters: those of the transfer, or what SET_WINDOW prepared.
+    pub fn progress(&self) -> Progress {
+        let prepared = Progress { record_number: self.record_number, ..Progress::default() };
+        self.transfer().map_or(prepared, |transfer| transfer.progress)
+    }
+
+    /// Whether the drive belongs to the mover, so that tape requests are answered DEVICE_BUSY (NDMPv4 3.4).
+    pub fn holds_tape(&self) -> bool {
+        matches!(self.phase(), Phase::Listen | Phase::Active)
+    }
+
+    /// Takes over the counters that the running pump has published.
+    pub fn observe(&mut self, progress: Progress) {
+        if let State::Active(active) = &mut self.state {
+            active.progress = progress;
+        }
+    }
+
+    /// MOVER_SET_RECORD_SIZE (3.6.2.1): 1 to [`Mover::RECORD_BYTES_MAX`] bytes. Makes the window invalid.
+    pub fn set_record_size(&mut self, record_bytes: u32) -> Result<(), Refusal> {
+        self.check(Request::SetRecordSize)?;
+        if record_bytes == 0 || record_bytes > Mover::RECORD_BYTES_MAX {
+            return Err(Refusal::IllegalArgs("the record size must be 1 to 16777215 bytes"));
+        }
+        self.record_bytes = record_bytes;
+        self.window = None;
+        self.window_is_fresh = false;
+        self.record_number = 0;
+        Ok(())
+    }
+
+    /// MOVER_SET_WINDOW (3.6.2.2).
+    ///
+    /// DEVIATION: (0, 0) is taken in IDLE also before a record size: an empty window, with which a backup pauses
+    /// at its first byte (Amanda counts on it, `ndmjob -o test-mover` asks for it). A length of all ones with an
+    /// offset is clamped instead of refused (`ndmjob` and Bareos send it on every tape after the first).
+    pub fn set_window(&mut self, window: Window) -> Result<(), Refusal> {
+        self.check(Request::SetWindow)?;
+        let empty = window.offset_bytes == 0 && window.length_bytes == 0;
+        if !(empty && self.phase() == Phase::Idle) {
+            if window.length_bytes == 0 {
+                return Err(Refusal::IllegalArgs("the window's length is zero"));
+            }
+            if self.record_bytes == 0 {
+                return Err(Refusal::Precondition("set the record size before the window"));
+            }
+        }
+        if let State::Paused(active, _) = &self.state {
+            self.check_alignment(window, active.mode).map_err(Refusal::IllegalArgs)?;
+        }
+        let record_number = window.offset_bytes.checked_div(u64::from(self.record_bytes)).unwrap_or(0);
+        if let State::Paused(active, _) = &mut self.state {
+            active.window_left_bytes = window.length_bytes;
+            active.progress.record_number = record_number;
+        }
+        self.record_number = record_number;
+        self.window = Some(window);
+        self.window_was_ever_set = true;
+        self.window_is_fresh = true;
+        Ok(())
+    }
+
+    /// What MOVER_LISTEN and MOVER_CONNECT need (3.6.2.3, 3.6.2.4), checked before anything is opened.
+    pub fn check_start(&self, request: Request, mode: Mode, tape: TapeAccess) -> Result<(), Refusal> {
+        self.check(request)?;
+        match (tape, mode) {
+            (TapeAccess::NotOpen, _) => return Err(Refusal::TapeNotOpen),
+            (TapeAccess::ReadOnly, Mode::Read) => return Err(Refusal::TapeReadOnly),
+            (TapeAccess::ReadOnly, Mode::Write) | (TapeAccess::ReadWrite, _) => {}
+        }
+        if self.record_bytes == 0 {
+            return Err(Refusal::Precondition("set the record size first"));
+        }
+        if !self.window_was_ever_set {
+            return Err(Refusal::Precondition("set the window first"));
+        }
+        self.check_alignment(self.start_window(), mode).map_err(Refusal::Precondition)
+    }
+
+    /// A listener is open: IDLE to LISTEN.
+    pub fn listening(&mut self, mode: Mode) {
+        self.enter(State::Listen { mode });
+    }
+
+    /// The data connection stands: IDLE or LISTEN to ACTIVE. A backup starts at once, a recovery waits for
+    /// MOVER_READ.
+    pub fn connected(&mut self, mode: Mode) -> Outcome {
+        let window = self.start_window();
+        self.window = Some(window);
+        self.window_is_fresh = false;
+        let progress = Progress { record_number: self.record_number, ..Progress::default() };
+        let active =
+            Active { mode, progress, window_left_bytes: window.length_bytes, read: None, seek_bytes: 0 };
+        self.enter(State::Active(active));
+        Outcome::start(self.pending_start())
+    }
+
+    /// Nobody can connect any more: LISTEN to HALTED.
+    pub fn accept_failed(&mut self) -> Outcome {
+        self.halt(HaltReason::ConnectError)
+    }
+
+    /// MOVER_READ (3.6.2.5). The range may end beyond the window: the mover pauses there.
+    pub fn read(&mut self, range: ReadRange) -> Result<Outcome, Refusal> {
+        self.check(Request::Read)?;
+        let until_end = range == ReadRange { offset_bytes: 0, length_bytes: u64::MAX };
+        let State::Active(active) = &mut self.state else { return Err(Refusal::IllegalState(self.phase())) };
+        if active.read.is_some() {
+            return Err(Refusal::ReadInProgress);
+        }
+        if range.length_bytes == 0 {
+            return Err(Refusal::IllegalArgs("the length to read is zero"));
+        }
+        if !until_end && range.offset_bytes.checked_add(range.length_bytes).is_none() {
+            return Err(Refusal::IllegalArgs("offset plus length overflows; only (0, all ones) reads without end"));
+        }
+        active.read = Some(range);
+        active.seek_bytes = range.offset_bytes;
+        active.progress.left_to_read_bytes = range.length_bytes;
+        Ok(Outcome::start(self.pending_start()))
+    }
+
+    /// MOVER_CONTINUE (3.6.2.7).
+    ///
+    /// DEVIATION: without a new window it is refused only after a pause that the old window caused (SEEK, EOW):
+    /// after EOM and EOF the old window still says what is wanted, and DMAs with v3 habits send none.
+    pub fn continue_transfer(&mut self) -> Result<Outcome, Refusal> {
+        self.check(Request::Continue)?;
+        let State::Paused(active, reason) = &self.state else {
+            return Err(Refusal::IllegalState(self.phase()));
+        };
+        let caused_by_window = matches!(reason, PauseReason::Seek | PauseReason::EndOfWindow);
+        if caused_by_window && !self.window_is_fresh {
+            return Err(Refusal::Precondition("set a new window before continuing"));
+        }
+        let active = active.clone();
+        self.window_is_fresh = false;
+        self.enter(State::Active(active));
+        Ok(Outcome::start(self.pending_start()))
+    }
+
+    /// MOVER_ABORT (3.6.2.9).
+    pub fn abort(&mut self) -> Result<Outcome, Refusal> {
+        self.check(Request::Abort)?;
+        Ok(self.halt(HaltReason::Aborted))
+    }
+
+    /// MOVER_CLOSE (3.6.2.8).
+    pub fn close(&mut self) -> Result<Outcome, Refusal> {
+        self.check(Request::Close)?;
+        Ok(self.halt(HaltReason::ConnectClosed))
+    }
+
+    /// MOVER_STOP (3.6.2.10): everything but the record size goes back to its start.
+    pub fn stop(&mut self) -> Result<(), Refusal> {
+        self.check(Request::Stop)?;
+        self.window = None;
+        self.window_is_fresh = false;
+        self.record_number = 0;
+        self.enter(State::Idle);
+        Ok(())
+    }
+
+    /// The pump has ended. News of a pump whose transfer is over already changes nothing.
+    pub fn ended(&mut self, ended: &Ended) -> Outcome {
+        let State::Active(active) = &mut self.state else { return Outcome::default() };
+        active.window_left_bytes = ended.window_left_bytes;
+        active.progress = ended.progress;
+        active.read = ended.read;
+        match ended.end {
+            End::Satisfied => Outcome::default(),
+            End::WindowFull => self.pause(PauseReason::EndOfWindow, 0),
+            End::EndOfMedium => self.pause(PauseReason::EndOfMedium, 0),
+            End::EndOfFile => self.pause(PauseReason::EndOfFile, 0),
+            End::OutsideWindow(offset_bytes) => self.pause(PauseReason::Seek, offset_bytes),
+            End::PeerClosed => self.halt(HaltReason::ConnectClosed),
+            End::ConnectionBroken(_) => self.halt(HaltReason::ConnectError),
+            End::Media(_) => self.halt(HaltReason::MediaError),
+            End::Internal(_) => self.halt(HaltReason::InternalError),
+            End::Aborted => self.halt(HaltReason::Aborted),
+        }
+    }
+
+    /// The peer closed the data connection while no pump ran (recover: waiting for MOVER_READ, or paused).
+    /// A paused backup is not ended by it: bytes the peer sent before are still to be written.
+    pub fn peer_gone(&mut self) -> Outcome {
+        match (self.phase(), self.mode()) {
+            (Phase::Active | Phase::Paused, Some(Mode::Write)) => self.halt(HaltReason::ConnectClosed),
+            _ => Outcome::default(),
+        }
+    }
+
+    fn check(&self, request: Request) -> Result<(), Refusal> {
+        let phase = self.phase();
+        if legal(request, phase, self.mode()) { Ok(()) } else { Err(Refusal::IllegalState(phase)) }
+    }
+
+    /// The offset must be a record's first byte when recovering, or the mover could not know where the tape stands.
+    fn check_alignment(&self, window: Window, mode: Mode) -> Result<(), &'static str> {
+        let aligned = window.offset_bytes.checked_rem(u64::from(self.record_bytes)).unwrap_or(0) == 0;
+        if mode == Mode::Write && !aligned {
+            return Err("to recover, the window must begin at a multiple of the record size");
+        }
+        Ok(())
+    }
+
+    /// The window a transfer starts with. After MOVER_STOP there is none; `ndmjob -o test-mover` then listens
+    /// again at once, so a session that has set one before gets the window without end.
+    fn start_window(&self) -> Window {
+        self.window.unwrap_or(Window::MAX)
+    }
+
+    fn pending_start(&self) -> Option<Start> {
+        let State::Active(active) = &self.state else { return None };
+        let record_bytes = self.record_bytes;
+        match active.mode {
+            Mode::Read => Some(Start::Backup { record_bytes, window_left_bytes: active.window_left_bytes }),
+            Mode::Write => {
+                active.read.map(|range| Start::Recover { record_bytes, window: self.start_window(), range })
+            }
+        }
+    }
+
+    fn pause(&mut self, reason: PauseReason, seek_bytes: u64) -> Outcome {
+        let State::Active(active) = &self.state else { return Outcome::default() };
+        let active = active.clone();
+        self.window_is_fresh = false;
+        self.enter(State::Paused(active, reason));
+        Outcome { notice: Some(Notice::Paused(reason, seek_bytes)), ..Outcome::default() }
+    }
+
+    fn halt(&mut self, reason: HaltReason) -> Outcome {
+        let Some(mode) = self.mode() else { return Outcome::default() };
+        let transfer = self.transfer().cloned();
+        self.enter(State::Halted { transfer, mode, reason });
+        Outcome { notice: Some(Notice::Halted(reason)), disconnect: true, start: None }
+    }
+
+    /// The only place where the state changes.
+    fn enter(&mut self, next: State) {
+        let before = self.phase();
+        self.state = next;
+        let after = self.phase();
+        assert!(edge(before, after), "the mover must not go from {} to {}", before.name(), after.name());
+    }
+}

@@ -1,0 +1,51 @@
+//! NDMP's two ways to prove who one is (NDMPv4 2.6, 3.1.2.2): MD5 over a challenge, and the password in clear.
+//!
+//! It must not log, store or print what it compares. Used by `connect` only.
+
+use super::facts::{Facts, User};
+use md5::{Digest, Md5};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// Length of a challenge, in bytes.
+pub const CHALLENGE_BYTES: usize = 64;
+/// Only so many bytes of a password count for MD5.
+const PASSWORD_BYTES_MAX: usize = 32;
+
+/// The MD5 digest of NDMP: over exactly 128 bytes, password | zeros | challenge | password (NDMPv4 2.6.2).
+pub fn md5_digest(password: &[u8], challenge: &[u8; CHALLENGE_BYTES]) -> [u8; 16] {
+    let password = &password[..password.len().min(PASSWORD_BYTES_MAX)];
+    let mut message = [0u8; 128];
+    message[..password.len()].copy_from_slice(password);
+    let challenge_at = 64 - password.len();
+    message[challenge_at..challenge_at + CHALLENGE_BYTES].copy_from_slice(challenge);
+    message[128 - password.len()..].copy_from_slice(password);
+    Md5::digest(message).into()
+}
+
+/// The user whom this digest proves. Takes the same time whether the user exists or not.
+pub fn check_md5<'f>(
+    facts: &'f Facts,
+    name: &[u8],
+    digest: &[u8; 16],
+    challenge: &[u8; CHALLENGE_BYTES],
+) -> Option<&'f Arc<User>> {
+    let user = find(facts, name).filter(|user| user.may_md5);
+    let password = user.map_or(&challenge[..PASSWORD_BYTES_MAX], |user| user.password.bytes());
+    let expected = md5_digest(password, challenge);
+    let is_right = bool::from(expected.ct_eq(digest)) && !password.is_empty();
+    user.filter(|_| is_right)
+}
+
+/// The user whom this password proves.
+pub fn check_text<'f>(facts: &'f Facts, name: &[u8], password: &[u8]) -> Option<&'f Arc<User>> {
+    let user = find(facts, name).filter(|user| user.may_text)?;
+    let expected = user.password.bytes();
+    // Both are hashed first, so that the comparison tells nothing about the length.
+    let is_right = Md5::digest(expected).ct_eq(&Md5::digest(password));
+    (bool::from(is_right) && !expected.is_empty() && expected.len() == password.len()).then_some(user)
+}
+
+fn find<'f>(facts: &'f Facts, name: &[u8]) -> Option<&'f Arc<User>> {
+    facts.users.iter().find(|user| user.name.as_bytes() == name)
+}

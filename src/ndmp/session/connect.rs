@@ -1,0 +1,164 @@
+//! The CONNECT interface (NDMPv4 3.1): version, authentication, and what is allowed before it.
+//!
+//! It must not know devices. `auth` has the comparison itself.
+
+use super::auth::{self, CHALLENGE_BYTES};
+use super::facts::User;
+use super::{Answer, Effect, Fault, OpenDevice, RequestHead, Session};
+use crate::mover::Phase;
+use crate::ndmp::wire::{
+    AuthAttr, AuthData, AuthType, ConfigGetAuthAttrReply, ConfigGetAuthAttrRequest, ConnectClientAuthReply,
+    ConnectClientAuthRequest, ConnectOpenReply, ConnectOpenRequest, Error, MessageCode, VERSION,
+};
+use std::sync::Arc;
+
+/// So many wrong logins end a connection.
+const FAILED_LOGINS_MAX: u32 = 5;
+
+/// How far a DMA has come in proving who it is.
+#[derive(Default)]
+pub(super) struct Login {
+    state: LoginState,
+    failed: u32,
+}
+
+enum LoginState {
+    /// Nobody yet; the challenge given out last, good for one attempt.
+    Anonymous { challenge: Option<[u8; CHALLENGE_BYTES]> },
+    /// This user.
+    Authenticated(Arc<User>),
+}
+
+impl Default for LoginState {
+    fn default() -> Self {
+        LoginState::Anonymous { challenge: None }
+    }
+}
+
+impl Login {
+    pub(super) fn user(&self) -> Option<&Arc<User>> {
+        match &self.state {
+            LoginState::Authenticated(user) => Some(user),
+            LoginState::Anonymous { .. } => None,
+        }
+    }
+
+    /// Whether a message may be asked now. Before authentication: 3.1.1, and GET_HOST_INFO, which DMAs ask early.
+    pub(super) fn allows(&self, code: MessageCode) -> bool {
+        use MessageCode as C;
+        self.user().is_some()
+            || matches!(
+                code,
+                C::ConnectOpen
+                    | C::ConnectClientAuth
+                    | C::ConnectClose
+                    | C::ConfigGetServerInfo
+                    | C::ConfigGetAuthAttr
+                    | C::ConfigGetHostInfo
+            )
+    }
+}
+
+impl Session {
+    /// NOT_AUTHORIZED: in the body where the body is just an error, else in the header (both are in use; DMAs must
+    /// take either, 2.8).
+    pub(super) fn refuse_unauthorized(&mut self, head: RequestHead) {
+        use MessageCode as C;
+        let error_only = matches!(
+            head.code,
+            C::ScsiOpen
+                | C::ScsiClose
+                | C::ScsiResetDevice
+                | C::TapeOpen
+                | C::TapeClose
+                | C::MoverContinue
+                | C::MoverAbort
+                | C::MoverStop
+                | C::MoverSetWindow
+                | C::MoverRead
+                | C::MoverClose
+                | C::MoverSetRecordSize
+                | C::MoverConnect
+        );
+        if error_only {
+            self.reply(head, &ConnectClientAuthReply { error: Error::NotAuthorized });
+        } else {
+            self.reply_header(head, Error::NotAuthorized);
+        }
+    }
+
+    /// CONNECT_OPEN (3.1.2.1). A repeat with the same version is taken, as the reference does.
+    pub(super) fn connect_open(&mut self, request: ConnectOpenRequest) -> Result<Answer<ConnectOpenReply>, Fault> {
+        if u32::from(request.protocol_version) != VERSION {
+            return Err(Fault::new(
+                Error::IllegalArgs,
+                format!("NDMP version {} is not served; version {VERSION} is", request.protocol_version),
+            ));
+        }
+        Ok(Answer::Now(ConnectOpenReply { error: Error::NoErr }))
+    }
+
+    /// CONFIG_GET_AUTH_ATTR (3.2.2.3): a new challenge every time; the latest one counts.
+    pub(super) fn config_get_auth_attr(
+        &mut self,
+        request: ConfigGetAuthAttrRequest,
+    ) -> Result<Answer<ConfigGetAuthAttrReply>, Fault> {
+        let server_attr = match request.auth_type {
+            AuthType::Md5 if self.facts.offers_md5() => AuthAttr::Md5(self.new_challenge()),
+            AuthType::Text if self.facts.offers_text() => AuthAttr::Text,
+            _ => return Err(Fault::silent(Error::IllegalArgs)),
+        };
+        Ok(Answer::Now(ConfigGetAuthAttrReply { error: Error::NoErr, server_attr }))
+    }
+
+    fn new_challenge(&mut self) -> [u8; CHALLENGE_BYTES] {
+        let fresh = (self.challenges)();
+        if let LoginState::Anonymous { challenge } = &mut self.login.state {
+            *challenge = Some(fresh);
+        }
+        fresh
+    }
+
+    /// CONNECT_CLIENT_AUTH (3.1.2.2). A challenge is good for one attempt, right or wrong.
+    pub(super) fn connect_client_auth(
+        &mut self,
+        request: ConnectClientAuthRequest,
+    ) -> Result<Answer<ConnectClientAuthReply>, Fault> {
+        if !matches!(self.device, OpenDevice::None) || self.mover.phase() != Phase::Idle {
+            return Err(Fault::new(Error::IllegalState, "close the device and stop the mover before a new login"));
+        }
+        let (facts, challenge) = match std::mem::take(&mut self.login.state) {
+            LoginState::Anonymous { challenge } => (self.facts.clone(), challenge),
+            LoginState::Authenticated(_) => (self.facts.clone(), None),
+        };
+        let (name, user) = match &request.auth_data {
+            AuthData::Md5(md5) if facts.offers_md5() => {
+                let checked = challenge.and_then(|challenge| {
+                    auth::check_md5(&facts, &md5.auth_id, &md5.auth_digest, &challenge)
+                });
+                (md5.auth_id.to_lossy(), checked)
+            }
+            AuthData::Text(text) if facts.offers_text() => {
+                (text.auth_id.to_lossy(), auth::check_text(&facts, &text.auth_id, &text.auth_password))
+            }
+            _ => return Err(Fault::silent(Error::IllegalArgs)),
+        };
+        let Some(user) = user else {
+            tracing::warn!(user = name, "a login failed: wrong name, password or way to log in");
+            self.count_failed_login();
+            return Err(Fault::silent(Error::NotAuthorized));
+        };
+        tracing::info!(user = user.name, "logged in");
+        self.login.state = LoginState::Authenticated(user.clone());
+        self.effects.push(Effect::Authenticated);
+        Ok(Answer::Now(ConnectClientAuthReply { error: Error::NoErr }))
+    }
+
+    fn count_failed_login(&mut self) {
+        self.login.failed += 1;
+        if self.login.failed >= FAILED_LOGINS_MAX {
+            tracing::warn!(failed = self.login.failed, "too many wrong logins, hanging up");
+            self.is_ending = true;
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What a session wants done, and what came of it: the border between its logic and the world.
+//!
+//! The session never does I/O; it returns effects, and the shell (`ndmp::server`) performs them in order. It must not
+//! know how.
+
+use crate::mover::{HaltReason, Mode, Progress, Start};
+use crate::ndmp::wire::Header;
+use crate::scsi::Outcome;
+use crate::vtl::drive::{DriveStatus, HostError, HostRead, Motion};
+use bytes::Bytes;
+use std::net::SocketAddrV4;
+
+/// What the shell has to do, in the order given.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send a message.
+    Send(Outgoing),
+    /// Do work that the pending request waits for: exactly one [`Completion`] must follow.
+    Work(Work),
+    /// Start a pump on the data connection; [`Event::PumpEnded`] follows.
+    Pump {
+        /// What to pump.
+        start: Start,
+        /// The counters to go on from.
+        progress: Progress,
+    },
+    /// End the data connection, the listener, or the running pump.
+    Disconnect(HaltReason),
+    /// Close the open tape or robot. Its last data is made durable; only then is it free for others.
+    CloseDevice,
+    /// Forget what this session has told the robot (PREVENT, sense).
+    ResetRobot,
+    /// The DMA is authenticated: larger messages may come.
+    Authenticated,
+    /// Close the control connection behind what was sent.
+    Hangup,
+}
+
+/// A message to send: the header is encoded by the shell's framing together with the body.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The header.
+    pub header: Header,
+    /// The body; its last part may be attached, not copied.
+    pub body: crate::ndmp::xdr::Out,
+}
+
+/// Work with a result.
+#[derive(Debug)]
+pub enum Work {
+    /// Take the drive with this index among the session's tape devices.
+    OpenTape(usize),
+    /// Open the robot with this index among the session's SCSI devices.
+    OpenRobot(usize),
+    /// Something on the open drive.
+    Tape(TapeWork),
+    /// A CDB for the open robot.
+    RobotCdb(Cdb),
+    /// Open a listener for the data connection.
+    Listen,
+    /// Connect to the first of these addresses that answers.
+    Connect(Vec<SocketAddrV4>),
+}
+
+/// Work for the open drive.
+#[derive(Debug)]
+pub enum TapeWork {
+    /// Read a record's first bytes.
+    Read {
+        /// At most so many bytes.
+        bytes_max: u32,
+    },
+    /// Write a record.
+    Write(Bytes),
+    /// Move the tape.
+    Motion {
+        /// How.
+        motion: Motion,
+        /// How often.
+        count: u32,
+    },
+    /// Write filemarks; a durability point.
+    Filemarks(u32),
+    /// End unterminated data with a filemark; a durability point.
+    Terminate,
+    /// A CDB for the drive.
+    Cdb(Cdb),
+}
+
+/// A command descriptor block and its data.
+#[derive(Clone, Debug)]
+pub struct Cdb {
+    /// 6, 10, 12 or 16 bytes.
+    pub bytes: Bytes,
+    /// Data for the device.
+    pub data_out: Bytes,
+    /// The DMA takes at most so many bytes of data from the device.
+    pub allocation_bytes: u32,
+}
+
+/// What came of the pending request's work.
+#[derive(Debug)]
+pub enum Completion {
+    /// The tape is this session's; this is the drive's state.
+    TapeOpened(Result<DriveStatus, OpenFault>),
+    /// The robot is open.
+    RobotOpened(Result<(), OpenFault>),
+    /// A read.
+    Read(Result<HostRead, HostError>),
+    /// A write, filemarks, or a termination.
+    Done(Result<(), HostError>),
+    /// A motion, with its residual count.
+    Moved(Result<u32, HostError>),
+    /// A CDB; an error is a fault of the transport, not of the command.
+    Cdb(Result<Outcome, String>),
+    /// The listener is open at these addresses, the preferred one first.
+    Listening(Result<Vec<SocketAddrV4>, String>),
+    /// The data connection stands; the peer's address.
+    Connected(Result<SocketAddrV4, String>),
+}
+
+/// Why a device could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenFault {
+    /// Another session has it; who.
+    Busy(String),
+    /// It does not work.
+    Failed(String),
+}
+
+/// What happens without the DMA asking.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody connected to the listener.
+    PeerConnected(SocketAddrV4),
+    /// Nobody can connect to the listener any more.
+    AcceptFailed(String),
+    /// The pump has ended.
+    PumpEnded(crate::mover::Ended),
+    /// The peer closed the data connection while no pump ran.
+    PeerGone,
+    /// The server is being stopped.
+    Shutdown,
+}
+
+/// What the session may know of the running world when a request comes in.
+#[derive(Clone, Debug, Default)]
+pub struct Live {
+    /// Seconds since 1970, for the header.
+    pub now_unix_seconds: u32,
+    /// The open drive's published state.
+    pub drive: Option<DriveStatus>,
+    /// The running pump's counters.
+    pub progress: Option<Progress>,
+}
+
+/// What the data connection is for; for logs.
+pub fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Read => "backup",
+        Mode::Write => "recover",
+    }
+}

@@ -1,0 +1,422 @@
+//! One control connection's logic, without I/O: (state, request, now) to (state, reply, posts, effects).
+//!
+//! A session takes whole records and events, and returns [`Effect`]s in the order in which they must happen: a
+//! reply always stands before the posts and the work it causes. Requests are answered strictly in order; a request
+//! whose work takes time stays *pending* and the next one waits, but events are taken at any time.
+//!
+//! It must not know sockets, threads, files or clocks: time and randomness come in as arguments, so whole dialogues
+//! run in a test at once. One file an interface: `connect`, `config`, `scsi`, `tape`, `mover`, `post` (NOTIFY and LOG).
+//! The shell that performs the effects is `ndmp::server`.
+
+mod auth;
+mod config;
+mod connect;
+mod effect;
+mod facts;
+mod failed;
+mod mover;
+mod post;
+mod scsi;
+mod tape;
+
+pub use auth::{CHALLENGE_BYTES, md5_digest};
+pub use effect::{
+    Cdb, Completion, Effect, Event, Live, OpenFault, Outgoing, TapeWork, Work, mode_name,
+};
+pub use facts::{Device, Facts, Identity, User};
+
+use crate::mover::{Mover, Phase};
+use crate::ndmp::wire::{
+    Error, Header, HeaderMessageType, Message, MessageCode, MoverMode, TapeOpenMode, WireError,
+};
+use crate::ndmp::xdr::{self, Out, Wire};
+use bytes::Bytes;
+use connect::Login;
+use failed::Failed;
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+
+#[cfg(test)]
+mod tests;
+
+/// Gives the next 64 random bytes.
+pub type ChallengeSource = Box<dyn FnMut() -> [u8; CHALLENGE_BYTES] + Send>;
+
+/// One control connection.
+pub struct Session {
+    facts: Arc<Facts>,
+    challenges: ChallengeSource,
+    login: Login,
+    /// Number of the last message sent.
+    sequence: u32,
+    now_unix_seconds: u32,
+    extensions: config::Extensions,
+    device: OpenDevice,
+    mover: Mover,
+    /// The data connection's other end, from ACTIVE until MOVER_STOP.
+    data_peer: Option<SocketAddrV4>,
+    pending: Option<Pending>,
+    /// Hang up when what is to be sent has been sent.
+    is_ending: bool,
+    effects: Vec<Effect>,
+}
+
+/// The one device a session may have open (NDMPv4 2.11.4).
+enum OpenDevice {
+    None,
+    Tape(tape::OpenTape),
+    Robot { name: String },
+}
+
+/// What a reply needs to know of its request.
+#[derive(Clone, Copy, Debug)]
+struct RequestHead {
+    sequence: u32,
+    code: MessageCode,
+}
+
+/// A request whose work is being done.
+struct Pending {
+    head: RequestHead,
+    kind: PendingKind,
+}
+
+enum PendingKind {
+    TapeOpen { name: String, mode: TapeOpenMode },
+    TapeClose,
+    TapeMotion { unloads: bool },
+    TapeFilemarks { count: u32 },
+    TapeWrite { length: u32 },
+    TapeRead,
+    TapeCdb,
+    ScsiOpen { name: String },
+    ScsiCdb,
+    MoverListen { mode: MoverMode },
+    MoverConnect { mode: MoverMode },
+}
+
+/// Why a request failed: the error for the DMA's program, the text for its operator.
+#[derive(Debug)]
+struct Fault {
+    error: Error,
+    text: String,
+}
+
+impl Fault {
+    fn new(error: Error, text: impl Into<String>) -> Fault {
+        Fault { error, text: text.into() }
+    }
+
+    /// An error that needs no words.
+    fn silent(error: Error) -> Fault {
+        Fault { error, text: String::new() }
+    }
+}
+
+/// What a handler gives: the reply's body now, or work whose completion gives it.
+enum Answer<R> {
+    Now(R),
+    Later(PendingKind, Work),
+}
+
+/// What an operator may know of a session.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Who is logged in.
+    pub user: Option<String>,
+    /// The open device.
+    pub device: Option<String>,
+    /// The mover's state.
+    pub mover: Phase,
+    /// The mover's counters as last seen.
+    pub progress: crate::mover::Progress,
+    /// The data connection's other end.
+    pub data_peer: Option<SocketAddrV4>,
+}
+
+impl Session {
+    /// A new connection; the first effects post NOTIFY_CONNECTION_STATUS.
+    pub fn new(facts: Arc<Facts>, challenges: ChallengeSource, now_unix_seconds: u32) -> (Session, Vec<Effect>) {
+        let mut session = Session {
+            facts,
+            challenges,
+            login: Login::default(),
+            sequence: 0,
+            now_unix_seconds,
+            extensions: config::Extensions::default(),
+            device: OpenDevice::None,
+            mover: Mover::new(),
+            data_peer: None,
+            pending: None,
+            is_ending: false,
+            effects: Vec::new(),
+        };
+        session.post_connected();
+        let effects = session.take_effects();
+        (session, effects)
+    }
+
+    /// What to send instead of a session, to a DMA that is not wanted: the reason, then the end.
+    pub fn refuse(text: &str, now_unix_seconds: u32) -> Vec<Effect> {
+        let (mut session, _) =
+            Session::new(Arc::new(Facts::default()), Box::new(|| [0; CHALLENGE_BYTES]), now_unix_seconds);
+        session.sequence = 0;
+        session.post_refused(text);
+        session.is_ending = true;
+        session.take_effects()
+    }
+
+    /// Whether the next request may come: false while one is pending.
+    pub fn is_ready(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// Whether a DMA has proved who it is.
+    pub fn is_authenticated(&self) -> bool {
+        self.login.user().is_some()
+    }
+
+    /// Whether the session holds a device or moves data, so that it must not end for being quiet.
+    pub fn is_busy(&self) -> bool {
+        !matches!(self.device, OpenDevice::None) || self.mover.phase() != Phase::Idle
+    }
+
+    /// What an operator may know of it.
+    pub fn summary(&self) -> Summary {
+        let device = match &self.device {
+            OpenDevice::None => None,
+            OpenDevice::Tape(tape) => Some(tape.name.clone()),
+            OpenDevice::Robot { name } => Some(name.clone()),
+        };
+        Summary {
+            user: self.login.user().map(|user| user.name.clone()),
+            device,
+            mover: self.mover.phase(),
+            progress: self.mover.progress(),
+            data_peer: self.data_peer,
+        }
+    }
+
+    /// Takes one record from the DMA. Must not be called while a request is pending.
+    pub fn on_record(&mut self, record: Bytes, live: &Live) -> Vec<Effect> {
+        assert!(self.is_ready(), "a request came while another is pending");
+        self.observe(live);
+        match Message::split(record) {
+            Ok(message) if message.header.message_type == HeaderMessageType::Request => {
+                self.on_request(&message, live);
+            }
+            // Some DMAs answer our posts (research: ignore silently).
+            Ok(message) => tracing::debug!(code = ?message.header.message_code, "a reply from the DMA, ignored"),
+            Err(error) => {
+                tracing::warn!(%error, "a record shorter than an NDMP header; this is no NDMP peer, hanging up");
+                self.is_ending = true;
+            }
+        }
+        self.take_effects()
+    }
+
+    /// Takes what came of the pending request's work.
+    pub fn on_completion(&mut self, completion: Completion, live: &Live) -> Vec<Effect> {
+        self.observe(live);
+        if let Some(Pending { head, kind }) = self.pending.take() {
+            self.complete(head, kind, completion);
+        }
+        self.take_effects()
+    }
+
+    /// Takes something that happened without the DMA asking.
+    pub fn on_event(&mut self, event: Event, live: &Live) -> Vec<Effect> {
+        self.observe(live);
+        match event {
+            Event::PeerConnected(peer) => self.data_peer_connected(peer),
+            Event::AcceptFailed(text) => {
+                self.log_error(&format!("the data connection could not be accepted: {text}"), None);
+                let outcome = self.mover.accept_failed();
+                self.apply(outcome);
+            }
+            Event::PumpEnded(ended) => self.pump_ended(&ended),
+            Event::PeerGone => {
+                let outcome = self.mover.peer_gone();
+                self.apply(outcome);
+            }
+            Event::Shutdown => {
+                self.post_shutdown();
+                self.is_ending = true;
+            }
+        }
+        self.take_effects()
+    }
+
+    fn observe(&mut self, live: &Live) {
+        self.now_unix_seconds = live.now_unix_seconds;
+        if let Some(progress) = live.progress {
+            self.mover.observe(progress);
+        }
+    }
+
+    fn take_effects(&mut self) -> Vec<Effect> {
+        if self.is_ending {
+            self.effects.push(Effect::Hangup);
+        }
+        std::mem::take(&mut self.effects)
+    }
+
+    fn on_request(&mut self, message: &Message, live: &Live) {
+        let head = RequestHead { sequence: message.header.sequence, code: message.header.message_code };
+        if !self.login.allows(head.code) {
+            self.refuse_unauthorized(head);
+            return;
+        }
+        if let Err(error) = self.dispatch(head, message, live) {
+            tracing::warn!(code = ?head.code, %error, "a request that cannot be decoded");
+            self.reply_header(head, Error::XdrDecode);
+            if self.is_authenticated() {
+                self.log_error(&format!("request {:#x} cannot be decoded: {error}", u32::from(head.code)), Some(head));
+            }
+        }
+    }
+
+    /// The one table of what is served. An error means that the body could not be decoded.
+    fn dispatch(&mut self, head: RequestHead, message: &Message, live: &Live) -> Result<(), WireError> {
+        use MessageCode as C;
+        match head.code {
+            C::ConnectOpen => self.answer(head, message, Session::connect_open)?,
+            C::ConnectClientAuth => self.answer(head, message, Session::connect_client_auth)?,
+            C::ConnectClose => self.is_ending = true,
+            C::ConfigGetHostInfo => self.answer(head, message, Session::config_get_host_info)?,
+            C::ConfigGetConnectionType => self.answer(head, message, Session::config_get_connection_type)?,
+            C::ConfigGetAuthAttr => self.answer(head, message, Session::config_get_auth_attr)?,
+            C::ConfigGetButypeInfo => self.answer(head, message, Session::config_get_butype_info)?,
+            C::ConfigGetFsInfo => self.answer(head, message, Session::config_get_fs_info)?,
+            C::ConfigGetTapeInfo => self.answer(head, message, Session::config_get_tape_info)?,
+            C::ConfigGetScsiInfo => self.answer(head, message, Session::config_get_scsi_info)?,
+            C::ConfigGetServerInfo => self.answer(head, message, Session::config_get_server_info)?,
+            C::ConfigSetExtList => {
+                let request = crate::ndmp::wire::ConfigSetExtListRequest::decode_either(&message.body)?;
+                let result = self.config_set_ext_list(&request).map(Answer::Now);
+                self.finish(head, result);
+            }
+            C::ConfigGetExtList => self.answer(head, message, Session::config_get_ext_list)?,
+            C::ScsiOpen => self.answer(head, message, Session::scsi_open)?,
+            C::ScsiClose => self.answer(head, message, Session::scsi_close)?,
+            C::ScsiGetState => self.answer(head, message, Session::scsi_get_state)?,
+            C::ScsiResetDevice => self.answer(head, message, Session::scsi_reset_device)?,
+            C::ScsiExecuteCdb => self.answer(head, message, Session::scsi_execute_cdb)?,
+            C::TapeOpen => self.answer(head, message, Session::tape_open)?,
+            C::TapeClose => self.answer(head, message, Session::tape_close)?,
+            C::TapeGetState => self.answer(head, message, |session, ()| session.tape_get_state(live))?,
+            C::TapeMtio => self.answer(head, message, |session, request| session.tape_mtio(&request, live))?,
+            C::TapeWrite => self.answer(head, message, Session::tape_write)?,
+            C::TapeRead => self.answer(head, message, Session::tape_read)?,
+            C::TapeExecuteCdb => self.answer(head, message, Session::tape_execute_cdb)?,
+            C::MoverGetState => self.answer(head, message, Session::mover_get_state)?,
+            C::MoverListen => self.answer(head, message, Session::mover_listen)?,
+            C::MoverConnect => self.answer(head, message, Session::mover_connect)?,
+            C::MoverSetRecordSize => self.answer(head, message, Session::mover_set_record_size)?,
+            C::MoverSetWindow => self.answer(head, message, Session::mover_set_window)?,
+            C::MoverContinue => self.steer(head, message, |mover, ()| mover.continue_transfer())?,
+            C::MoverAbort => self.steer(head, message, |mover, ()| mover.abort())?,
+            C::MoverStop => self.answer(head, message, Session::mover_stop)?,
+            C::MoverRead => self.steer(head, message, mover::read)?,
+            C::MoverClose => self.steer(head, message, |mover, ()| mover.close())?,
+            // A tape and robot server has no DATA interface; an unknown code is answered, never a broken session.
+            _ => self.reply_header(head, Error::NotSupported),
+        }
+        Ok(())
+    }
+
+    /// Decodes, handles, replies or keeps pending.
+    fn answer<Q: Wire, R: Failed>(
+        &mut self,
+        head: RequestHead,
+        message: &Message,
+        handle: impl FnOnce(&mut Session, Q) -> Result<Answer<R>, Fault>,
+    ) -> Result<(), WireError> {
+        let request = decode(message)?;
+        let result = handle(self, request);
+        self.finish(head, result);
+        Ok(())
+    }
+
+    fn finish<R: Failed>(&mut self, head: RequestHead, result: Result<Answer<R>, Fault>) {
+        match result {
+            Ok(Answer::Now(body)) => self.reply(head, &body),
+            Ok(Answer::Later(kind, work)) => {
+                self.pending = Some(Pending { head, kind });
+                self.effects.push(Effect::Work(work));
+            }
+            Err(fault) => self.fail::<R>(head, &fault),
+        }
+    }
+
+    /// Replies with the error; its text goes to the DMA's log (NDMPv4 2.8), behind the reply.
+    fn fail<R: Failed>(&mut self, head: RequestHead, fault: &Fault) {
+        self.reply(head, &R::failed(fault.error));
+        tracing::debug!(code = ?head.code, error = ?fault.error, text = fault.text, "a request failed");
+        if self.is_authenticated() && !fault.text.is_empty() {
+            self.log_error(&fault.text, Some(head));
+        }
+    }
+
+    fn complete(&mut self, head: RequestHead, kind: PendingKind, completion: Completion) {
+        match kind {
+            PendingKind::TapeOpen { name, mode } => self.tape_opened(head, name, mode, completion),
+            PendingKind::TapeClose => self.tape_closed(head, completion),
+            PendingKind::TapeMotion { unloads } => self.tape_moved(head, unloads, completion),
+            PendingKind::TapeFilemarks { count } => self.tape_marked(head, count, completion),
+            PendingKind::TapeWrite { length } => self.tape_written(head, length, completion),
+            PendingKind::TapeRead => self.tape_has_read(head, completion),
+            PendingKind::TapeCdb | PendingKind::ScsiCdb => self.cdb_executed(head, completion),
+            PendingKind::ScsiOpen { name } => self.scsi_opened(head, name, completion),
+            PendingKind::MoverListen { mode } => self.mover_listening(head, mode, completion),
+            PendingKind::MoverConnect { mode } => self.mover_connected(head, mode, completion),
+        }
+    }
+
+    fn reply<R: Wire>(&mut self, head: RequestHead, body: &R) {
+        match xdr::encode(body) {
+            Ok(body) => self.send_reply(head, Error::NoErr, body),
+            Err(error) => {
+                tracing::error!(code = ?head.code, %error, "a reply that cannot be encoded");
+                self.reply_header(head, Error::XdrEncode);
+            }
+        }
+    }
+
+    /// A reply without a body: the error is in the header (NDMPv4 2.8).
+    fn reply_header(&mut self, head: RequestHead, error: Error) {
+        self.send_reply(head, error, Out::new());
+    }
+
+    fn send_reply(&mut self, head: RequestHead, error_code: Error, body: Out) {
+        let header = self.next_header(HeaderMessageType::Reply, head.code, head.sequence, error_code);
+        self.effects.push(Effect::Send(Outgoing { header, body }));
+    }
+
+    fn next_header(
+        &mut self,
+        message_type: HeaderMessageType,
+        message_code: MessageCode,
+        reply_sequence: u32,
+        error_code: Error,
+    ) -> Header {
+        self.sequence = self.sequence.wrapping_add(1);
+        Header {
+            sequence: self.sequence,
+            time_stamp: self.now_unix_seconds,
+            message_type,
+            message_code,
+            reply_sequence,
+            error_code,
+        }
+    }
+}
+
+/// Decodes a body. Bytes behind it are tolerated: old DMAs pad.
+fn decode<T: Wire>(message: &Message) -> Result<T, WireError> {
+    let (value, left) = xdr::decode_prefix(message.body.clone())?;
+    if left > 0 {
+        tracing::debug!(code = ?message.header.message_code, left, "bytes behind a request");
+    }
+    Ok(value)
+}

@@ -1,0 +1,234 @@
+//! The MOVER interface (NDMPv4 3.6): the wire's side of `crate::mover`.
+//!
+//! It translates requests, refusals and reasons, and keeps the order: reply, then notification, then work. It must not
+//! decide what is legal: the mover's own table does.
+
+use super::effect::{Completion, Effect, Work};
+use super::post::{halt_reason, pause_reason};
+use super::scsi::mismatch;
+use super::{Answer, Fault, PendingKind, RequestHead, Session, decode};
+use crate::mover::{self, End, Ended, Mode, Mover, Outcome, ReadRange, Refusal, State, Window};
+use crate::ndmp::wire::{
+    Addr, AddrType, Error, Message, MoverConnectReply, MoverConnectRequest, MoverGetStateReply, MoverHaltReason,
+    MoverListenReply, MoverListenRequest, MoverMode, MoverPauseReason, MoverReadRequest, MoverSetRecordSizeReply,
+    MoverSetRecordSizeRequest, MoverSetWindowReply, MoverSetWindowRequest, MoverState, MoverStopReply, TcpAddr,
+    WireError,
+};
+use crate::ndmp::xdr::{List, Quad, Wire};
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+impl Session {
+    /// MOVER_SET_RECORD_SIZE (3.6.2.1).
+    pub(super) fn mover_set_record_size(
+        &mut self,
+        request: MoverSetRecordSizeRequest,
+    ) -> Result<Answer<MoverSetRecordSizeReply>, Fault> {
+        self.mover.set_record_size(request.len)?;
+        Ok(Answer::Now(MoverSetRecordSizeReply { error: Error::NoErr }))
+    }
+
+    /// MOVER_SET_WINDOW (3.6.2.2).
+    pub(super) fn mover_set_window(
+        &mut self,
+        request: MoverSetWindowRequest,
+    ) -> Result<Answer<MoverSetWindowReply>, Fault> {
+        self.mover.set_window(Window { offset_bytes: request.offset.0, length_bytes: request.length.0 })?;
+        Ok(Answer::Now(MoverSetWindowReply { error: Error::NoErr }))
+    }
+
+    /// MOVER_LISTEN (3.6.2.4): arguments first, then the state, the tape, and what must be set before.
+    pub(super) fn mover_listen(
+        &mut self,
+        request: MoverListenRequest,
+    ) -> Result<Answer<MoverListenReply>, Fault> {
+        let mode = mode(request.mode)?;
+        if request.addr_type != AddrType::Tcp {
+            let text = format!("data connections of type {} are not served; TCP is", u32::from(request.addr_type));
+            return Err(Fault::new(Error::IllegalArgs, text));
+        }
+        self.mover.check_start(mover::Request::Listen, mode, self.tape_access())?;
+        Ok(Answer::Later(PendingKind::MoverListen { mode: request.mode }, Work::Listen))
+    }
+
+    pub(super) fn mover_listening(&mut self, head: RequestHead, wire_mode: MoverMode, completion: Completion) {
+        match (completion, mode(wire_mode)) {
+            (Completion::Listening(Ok(addresses)), Ok(mode)) => {
+                self.mover.listening(mode);
+                let connect_addr = tcp(&addresses);
+                self.reply(head, &MoverListenReply { error: Error::NoErr, connect_addr });
+            }
+            (Completion::Listening(Err(text)), _) => {
+                let text = format!("no data connection can be offered: {text}");
+                self.fail::<MoverListenReply>(head, &Fault::new(Error::Connect, text));
+            }
+            _ => self.fail::<MoverListenReply>(head, &mismatch()),
+        }
+    }
+
+    /// MOVER_CONNECT (3.6.2.3): the addresses are tried in the order given.
+    pub(super) fn mover_connect(
+        &mut self,
+        request: MoverConnectRequest,
+    ) -> Result<Answer<MoverConnectReply>, Fault> {
+        let mode = mode(request.mode)?;
+        let Addr::Tcp(list) = request.addr else {
+            return Err(Fault::new(Error::IllegalArgs, "only TCP data connections are served"));
+        };
+        let usable = |addr: &TcpAddr| addr.ip_addr != 0 && addr.port != 0;
+        let addresses: Vec<_> = list.iter().filter(|addr| usable(addr)).map(socket_address).collect();
+        if addresses.is_empty() {
+            return Err(Fault::new(Error::IllegalArgs, "the request has no address to connect to"));
+        }
+        self.mover.check_start(mover::Request::Connect, mode, self.tape_access())?;
+        Ok(Answer::Later(PendingKind::MoverConnect { mode: request.mode }, Work::Connect(addresses)))
+    }
+
+    pub(super) fn mover_connected(&mut self, head: RequestHead, wire_mode: MoverMode, completion: Completion) {
+        match (completion, mode(wire_mode)) {
+            (Completion::Connected(Ok(peer)), Ok(mode)) => {
+                self.reply(head, &MoverConnectReply { error: Error::NoErr });
+                self.data_peer = Some(peer);
+                let outcome = self.mover.connected(mode);
+                self.apply(outcome);
+            }
+            (Completion::Connected(Err(text)), _) => {
+                let text = format!("the data connection could not be made: {text}");
+                self.fail::<MoverConnectReply>(head, &Fault::new(Error::Connect, text));
+            }
+            _ => self.fail::<MoverConnectReply>(head, &mismatch()),
+        }
+    }
+
+    /// MOVER_STOP (3.6.2.10).
+    pub(super) fn mover_stop(&mut self, (): ()) -> Result<Answer<MoverStopReply>, Fault> {
+        self.mover.stop()?;
+        self.data_peer = None;
+        Ok(Answer::Now(MoverStopReply { error: Error::NoErr }))
+    }
+
+    /// MOVER_CONTINUE, MOVER_ABORT, MOVER_READ and MOVER_CLOSE: what the mover says is done behind the reply.
+    pub(super) fn steer<Q: Wire>(
+        &mut self,
+        head: RequestHead,
+        message: &Message,
+        steer: impl FnOnce(&mut Mover, Q) -> Result<Outcome, Refusal>,
+    ) -> Result<(), WireError> {
+        let request = decode(message)?;
+        match steer(&mut self.mover, request) {
+            Ok(outcome) => {
+                self.reply(head, &MoverConnectReply { error: Error::NoErr });
+                self.apply(outcome);
+            }
+            Err(refusal) => self.fail::<MoverConnectReply>(head, &refusal.into()),
+        }
+        Ok(())
+    }
+
+    /// MOVER_GET_STATE (3.6.2.6): answered in every state.
+    pub(super) fn mover_get_state(&mut self, (): ()) -> Result<Answer<MoverGetStateReply>, Fault> {
+        let mover = &self.mover;
+        let progress = mover.progress();
+        let window = mover.window().unwrap_or(Window { offset_bytes: 0, length_bytes: 0 });
+        let (state, pause_reason, halt_reason) = match mover.state() {
+            State::Idle => (MoverState::Idle, MoverPauseReason::Na, MoverHaltReason::Na),
+            State::Listen { .. } => (MoverState::Listen, MoverPauseReason::Na, MoverHaltReason::Na),
+            State::Active(_) => (MoverState::Active, MoverPauseReason::Na, MoverHaltReason::Na),
+            State::Paused(_, reason) => (MoverState::Paused, pause_reason(*reason), MoverHaltReason::Na),
+            State::Halted { reason, .. } => (MoverState::Halted, MoverPauseReason::Na, halt_reason(*reason)),
+        };
+        Ok(Answer::Now(MoverGetStateReply {
+            error: Error::NoErr,
+            mode: match mover.mode() {
+                None => MoverMode::Noaction,
+                Some(Mode::Read) => MoverMode::Read,
+                Some(Mode::Write) => MoverMode::Write,
+            },
+            state,
+            pause_reason,
+            halt_reason,
+            record_size: mover.record_bytes(),
+            record_num: u32::try_from(progress.record_number).unwrap_or(u32::MAX),
+            bytes_moved: Quad(progress.moved_bytes),
+            seek_position: Quad(mover.transfer().map_or(0, |transfer| transfer.seek_bytes)),
+            bytes_left_to_read: Quad(progress.left_to_read_bytes),
+            window_offset: Quad(window.offset_bytes),
+            window_length: Quad(window.length_bytes),
+            data_connection_addr: self.data_peer.map_or(Addr::Local, |peer| tcp(&[peer])),
+        }))
+    }
+
+    pub(super) fn data_peer_connected(&mut self, peer: SocketAddrV4) {
+        let mover::State::Listen { mode } = *self.mover.state() else { return };
+        self.data_peer = Some(peer);
+        let outcome = self.mover.connected(mode);
+        self.apply(outcome);
+    }
+
+    pub(super) fn pump_ended(&mut self, ended: &Ended) {
+        match &ended.end {
+            End::Media(text) => self.log_error(&format!("the tape failed: {text}"), None),
+            End::ConnectionBroken(text) => {
+                self.log_error(&format!("the data connection broke: {text}"), None);
+            }
+            End::Internal(text) => self.log_error(text, None),
+            _ => {}
+        }
+        let outcome = self.mover.ended(ended);
+        self.apply(outcome);
+    }
+
+    /// Does what the mover says, in its order: the notice, the connection's end, the work.
+    pub(super) fn apply(&mut self, outcome: Outcome) {
+        if let Some(notice) = outcome.notice {
+            self.post_notice(notice);
+        }
+        if outcome.disconnect
+            && let State::Halted { reason, .. } = *self.mover.state()
+        {
+            self.effects.push(Effect::Disconnect(reason));
+        }
+        if let Some(start) = outcome.start {
+            self.effects.push(Effect::Pump { start, progress: self.mover.progress() });
+        }
+    }
+}
+
+/// MOVER_READ (3.6.2.5).
+pub(super) fn read(mover: &mut Mover, request: MoverReadRequest) -> Result<Outcome, Refusal> {
+    mover.read(ReadRange { offset_bytes: request.offset.0, length_bytes: request.length.0 })
+}
+
+impl From<Refusal> for Fault {
+    fn from(refusal: Refusal) -> Fault {
+        let error = match refusal {
+            Refusal::IllegalState(_) => Error::IllegalState,
+            Refusal::IllegalArgs(_) => Error::IllegalArgs,
+            Refusal::Precondition(_) => Error::Precondition,
+            Refusal::TapeNotOpen => Error::DevNotOpen,
+            Refusal::TapeReadOnly => Error::Permission,
+            Refusal::ReadInProgress => Error::ReadInProgress,
+        };
+        Fault::new(error, refusal.to_string())
+    }
+}
+
+fn mode(mode: MoverMode) -> Result<Mode, Fault> {
+    match mode {
+        MoverMode::Read => Ok(Mode::Read),
+        MoverMode::Write => Ok(Mode::Write),
+        other => Err(Fault::new(Error::IllegalArgs, format!("there is no mover mode {}", u32::from(other)))),
+    }
+}
+
+fn tcp(addresses: &[SocketAddrV4]) -> Addr {
+    let entry = |address: &SocketAddrV4| TcpAddr {
+        ip_addr: address.ip().to_bits(),
+        port: address.port(),
+        addr_env: List::default(),
+    };
+    Addr::Tcp(addresses.iter().map(entry).collect())
+}
+
+fn socket_address(address: &TcpAddr) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::from_bits(address.ip_addr), address.port)
+}

@@ -1,0 +1,333 @@
+//! The TAPE interface (NDMPv4 3.4): one drive, opened, moved, read and written by the DMA.
+//!
+//! Version 4's rules: motions and reads stop in front of a filemark, the end of data is EOM. It must not know what is
+//! on a tape. The drive's own side is `crate::vtl::drive`.
+
+use super::effect::{Completion, Effect, Live, TapeWork, Work};
+use super::scsi::{envelope, mismatch, open_fault};
+use super::{Answer, Fault, OpenDevice, PendingKind, RequestHead, Session};
+use crate::mover::TapeAccess;
+use crate::ndmp::wire::{
+    Error, ExecuteCdbReply, ExecuteCdbRequest, TAPE_STATE_BLOCKNO_UNS, TAPE_STATE_ERROR, TAPE_STATE_NOREWIND,
+    TAPE_STATE_SOFT_ERRORS_UNS, TAPE_STATE_WR_PROT, TapeCloseReply, TapeGetStateReply, TapeMtioOp, TapeMtioReply,
+    TapeMtioRequest, TapeOpenMode, TapeOpenReply, TapeOpenRequest, TapeReadReply, TapeReadRequest, TapeWriteReply,
+    TapeWriteRequest,
+};
+use crate::ndmp::xdr::Quad;
+use crate::vtl::drive::{DriveStatus, HostError, HostRead, MediumStatus, Motion};
+
+/// More filemarks in one request are refused: no DMA writes so many, and the drive would be deaf meanwhile.
+const FILEMARKS_MAX: u32 = 65_536;
+
+/// The drive a session has open.
+pub(super) struct OpenTape {
+    pub(super) name: String,
+    mode: TapeOpenMode,
+    /// A TAPE_READ has met a filemark: `blockno` is all ones until the tape moves, as the reference's conformance
+    /// test demands of version 4.
+    is_at_mark: bool,
+    /// TAPE_CLOSE has failed once: the next one closes without I/O (3.4.2.2).
+    close_failed: bool,
+}
+
+impl OpenTape {
+    fn may_write(&self) -> bool {
+        self.mode != TapeOpenMode::Read
+    }
+}
+
+impl Session {
+    /// TAPE_OPEN (3.4.2.1).
+    pub(super) fn tape_open(&mut self, request: TapeOpenRequest) -> Result<Answer<TapeOpenReply>, Fault> {
+        self.check_nothing_open()?;
+        let index = self.find_device(&self.facts.tapes, &request.device.to_lossy())?;
+        if !matches!(request.mode, TapeOpenMode::Read | TapeOpenMode::Rdwr | TapeOpenMode::Raw) {
+            let text = format!("there is no tape mode {}", u32::from(request.mode));
+            return Err(Fault::new(Error::IllegalArgs, text));
+        }
+        let name = self.facts.tapes[index].name.clone();
+        Ok(Answer::Later(PendingKind::TapeOpen { name, mode: request.mode }, Work::OpenTape(index)))
+    }
+
+    pub(super) fn tape_opened(
+        &mut self,
+        head: RequestHead,
+        name: String,
+        mode: TapeOpenMode,
+        completion: Completion,
+    ) {
+        let result = match completion {
+            Completion::TapeOpened(Ok(status)) => check_medium(&name, mode, &status).inspect_err(|_| {
+                self.effects.push(Effect::CloseDevice);
+            }),
+            Completion::TapeOpened(Err(fault)) => Err(open_fault(&name, fault)),
+            _ => Err(mismatch()),
+        };
+        match result {
+            Ok(()) => {
+                self.device =
+                    OpenDevice::Tape(OpenTape { name, mode, is_at_mark: false, close_failed: false });
+                self.reply(head, &TapeOpenReply { error: Error::NoErr });
+            }
+            Err(fault) => self.fail::<TapeOpenReply>(head, &fault),
+        }
+    }
+
+    /// TAPE_CLOSE (3.4.2.2): unterminated data gets its filemark and is durable before the reply.
+    pub(super) fn tape_close(&mut self, (): ()) -> Result<Answer<TapeCloseReply>, Fault> {
+        let tape = self.idle_tape()?;
+        if tape.close_failed {
+            self.device = OpenDevice::None;
+            self.effects.push(Effect::CloseDevice);
+            return Ok(Answer::Now(TapeCloseReply { error: Error::NoErr }));
+        }
+        Ok(Answer::Later(PendingKind::TapeClose, Work::Tape(TapeWork::Terminate)))
+    }
+
+    pub(super) fn tape_closed(&mut self, head: RequestHead, completion: Completion) {
+        match completion {
+            Completion::Done(Ok(())) => {
+                self.device = OpenDevice::None;
+                self.effects.push(Effect::CloseDevice);
+                self.reply(head, &TapeCloseReply { error: Error::NoErr });
+            }
+            Completion::Done(Err(error)) => {
+                if let OpenDevice::Tape(tape) = &mut self.device {
+                    tape.close_failed = true;
+                }
+                self.fail::<TapeCloseReply>(head, &fault(&error));
+            }
+            _ => self.fail::<TapeCloseReply>(head, &mismatch()),
+        }
+    }
+
+    /// TAPE_GET_STATE (3.4.2.3): the only tape request that is answered while the mover has the drive.
+    pub(super) fn tape_get_state(&mut self, live: &Live) -> Result<Answer<TapeGetStateReply>, Fault> {
+        let OpenDevice::Tape(tape) = &self.device else { return Err(Fault::silent(Error::DevNotOpen)) };
+        let Some(status) = &live.drive else { return Err(mismatch()) };
+        if status.medium != MediumStatus::Ready {
+            return Err(Fault::silent(Error::NoTapeLoaded));
+        }
+        Ok(Answer::Now(state_reply(status, tape.is_at_mark)))
+    }
+
+    /// TAPE_MTIO (3.4.2.4).
+    pub(super) fn tape_mtio(
+        &mut self,
+        request: &TapeMtioRequest,
+        live: &Live,
+    ) -> Result<Answer<TapeMtioReply>, Fault> {
+        let tape = self.idle_tape()?;
+        let motion = match request.tape_op {
+            TapeMtioOp::Fsf => Motion::ForwardFiles,
+            TapeMtioOp::Bsf => Motion::BackwardFiles,
+            TapeMtioOp::Fsr => Motion::ForwardRecords,
+            TapeMtioOp::Bsr => Motion::BackwardRecords,
+            TapeMtioOp::Rew => Motion::Rewind,
+            TapeMtioOp::Off => Motion::Unload,
+            TapeMtioOp::Eof => return tape_filemarks(tape, request.count),
+            TapeMtioOp::Tur => return test_unit_ready(live),
+            TapeMtioOp::Other(number) => {
+                return Err(Fault::new(Error::IllegalArgs, format!("there is no tape motion {number}")));
+            }
+        };
+        let unloads = motion == Motion::Unload;
+        let work = Work::Tape(TapeWork::Motion { motion, count: request.count });
+        Ok(Answer::Later(PendingKind::TapeMotion { unloads }, work))
+    }
+
+    pub(super) fn tape_moved(&mut self, head: RequestHead, unloads: bool, completion: Completion) {
+        if let OpenDevice::Tape(tape) = &mut self.device {
+            tape.is_at_mark = false;
+        }
+        match completion {
+            Completion::Moved(Ok(resid_count)) => {
+                let resid_count = if unloads { 0 } else { resid_count };
+                self.reply(head, &TapeMtioReply { error: Error::NoErr, resid_count });
+            }
+            Completion::Moved(Err(error)) => self.fail::<TapeMtioReply>(head, &fault(&error)),
+            _ => self.fail::<TapeMtioReply>(head, &mismatch()),
+        }
+    }
+
+    pub(super) fn tape_marked(&mut self, head: RequestHead, count: u32, completion: Completion) {
+        if let OpenDevice::Tape(tape) = &mut self.device
+            && count > 0
+        {
+            tape.is_at_mark = false;
+        }
+        match completion {
+            Completion::Done(Ok(())) => {
+                self.reply(head, &TapeMtioReply { error: Error::NoErr, resid_count: 0 });
+            }
+            Completion::Done(Err(error)) => self.fail::<TapeMtioReply>(head, &fault(&error)),
+            _ => self.fail::<TapeMtioReply>(head, &mismatch()),
+        }
+    }
+
+    /// TAPE_WRITE (3.4.2.5): one record. No bytes, no record.
+    pub(super) fn tape_write(&mut self, request: TapeWriteRequest) -> Result<Answer<TapeWriteReply>, Fault> {
+        let tape = self.idle_tape()?;
+        check_may_write(tape)?;
+        if request.data_out.is_empty() {
+            return Ok(Answer::Now(TapeWriteReply { error: Error::NoErr, count: 0 }));
+        }
+        let length = u32::try_from(request.data_out.len()).unwrap_or(u32::MAX);
+        let work = Work::Tape(TapeWork::Write(request.data_out.into_bytes()));
+        Ok(Answer::Later(PendingKind::TapeWrite { length }, work))
+    }
+
+    pub(super) fn tape_written(&mut self, head: RequestHead, length: u32, completion: Completion) {
+        match completion {
+            Completion::Done(Ok(())) => {
+                if let OpenDevice::Tape(tape) = &mut self.device {
+                    tape.is_at_mark = false;
+                }
+                self.reply(head, &TapeWriteReply { error: Error::NoErr, count: length });
+            }
+            Completion::Done(Err(error)) => self.fail::<TapeWriteReply>(head, &fault(&error)),
+            _ => self.fail::<TapeWriteReply>(head, &mismatch()),
+        }
+    }
+
+    /// TAPE_READ (3.4.2.6): the next record's first bytes; the rest of it is passed over.
+    pub(super) fn tape_read(&mut self, request: TapeReadRequest) -> Result<Answer<TapeReadReply>, Fault> {
+        self.idle_tape()?;
+        if request.count > i32::MAX.unsigned_abs() {
+            return Err(Fault::new(Error::IllegalArgs, "the count to read is absurd"));
+        }
+        if request.count == 0 {
+            return Ok(Answer::Now(TapeReadReply { error: Error::NoErr, data_in: Default::default() }));
+        }
+        let work = Work::Tape(TapeWork::Read { bytes_max: request.count });
+        Ok(Answer::Later(PendingKind::TapeRead, work))
+    }
+
+    pub(super) fn tape_has_read(&mut self, head: RequestHead, completion: Completion) {
+        if let OpenDevice::Tape(tape) = &mut self.device {
+            tape.is_at_mark = matches!(completion, Completion::Read(Ok(HostRead::Filemark)));
+        }
+        let fault = match completion {
+            Completion::Read(Ok(HostRead::Record(data))) => {
+                self.reply(head, &TapeReadReply { error: Error::NoErr, data_in: data.into() });
+                return;
+            }
+            Completion::Read(Ok(HostRead::Filemark)) => Fault::silent(Error::Eof),
+            Completion::Read(Ok(HostRead::EndOfData)) => Fault::silent(Error::Eom),
+            Completion::Read(Err(error)) => fault(&error),
+            _ => mismatch(),
+        };
+        self.fail::<TapeReadReply>(head, &fault);
+    }
+
+    /// TAPE_EXECUTE_CDB (3.4.2.7): a CDB for the open drive.
+    pub(super) fn tape_execute_cdb(
+        &mut self,
+        request: ExecuteCdbRequest,
+    ) -> Result<Answer<ExecuteCdbReply>, Fault> {
+        self.idle_tape()?;
+        let cdb = envelope(request)?;
+        if let OpenDevice::Tape(tape) = &mut self.device {
+            tape.is_at_mark = false;
+        }
+        Ok(Answer::Later(PendingKind::TapeCdb, Work::Tape(TapeWork::Cdb(cdb))))
+    }
+
+    /// How the mover may use the tape.
+    pub(super) fn tape_access(&self) -> TapeAccess {
+        match &self.device {
+            OpenDevice::Tape(tape) if tape.may_write() => TapeAccess::ReadWrite,
+            OpenDevice::Tape(_) => TapeAccess::ReadOnly,
+            OpenDevice::None | OpenDevice::Robot { .. } => TapeAccess::NotOpen,
+        }
+    }
+
+    /// The open tape, when the mover does not have it (3.4.1).
+    fn idle_tape(&self) -> Result<&OpenTape, Fault> {
+        let OpenDevice::Tape(tape) = &self.device else { return Err(Fault::silent(Error::DevNotOpen)) };
+        if self.mover.holds_tape() {
+            return Err(Fault::new(Error::DeviceBusy, "the mover is using the tape: pause or abort it first"));
+        }
+        Ok(tape)
+    }
+}
+
+fn tape_filemarks(tape: &OpenTape, count: u32) -> Result<Answer<TapeMtioReply>, Fault> {
+    check_may_write(tape)?;
+    if count > FILEMARKS_MAX {
+        let text = format!("{count} filemarks in one request; at most {FILEMARKS_MAX} are written");
+        return Err(Fault::new(Error::IllegalArgs, text));
+    }
+    Ok(Answer::Later(PendingKind::TapeFilemarks { count }, Work::Tape(TapeWork::Filemarks(count))))
+}
+
+fn test_unit_ready(live: &Live) -> Result<Answer<TapeMtioReply>, Fault> {
+    match &live.drive {
+        Some(status) if status.medium == MediumStatus::Ready => {
+            Ok(Answer::Now(TapeMtioReply { error: Error::NoErr, resid_count: 0 }))
+        }
+        _ => Err(Fault::silent(Error::NoTapeLoaded)),
+    }
+}
+
+fn check_may_write(tape: &OpenTape) -> Result<(), Fault> {
+    if tape.may_write() {
+        return Ok(());
+    }
+    Err(Fault::new(Error::Permission, format!("{} is open for reading only", tape.name)))
+}
+
+/// RAW opens any drive; READ needs a tape in it, RDWR one that can be written (3.4.2.1).
+fn check_medium(name: &str, mode: TapeOpenMode, status: &DriveStatus) -> Result<(), Fault> {
+    if mode == TapeOpenMode::Raw {
+        return Ok(());
+    }
+    if status.medium != MediumStatus::Ready {
+        return Err(Fault::new(Error::NoTapeLoaded, format!("no tape is loaded in {name}")));
+    }
+    if mode == TapeOpenMode::Rdwr && status.is_write_protected {
+        let barcode = status.barcode.as_deref().unwrap_or("?");
+        let text = format!("the tape {barcode} in {name} is write protected: open it for reading");
+        return Err(Fault::new(Error::WriteProtect, text));
+    }
+    Ok(())
+}
+
+fn state_reply(status: &DriveStatus, is_at_mark: bool) -> TapeGetStateReply {
+    // The highest value means "unknown" on the wire: numbers stop short of it.
+    let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).min(u32::MAX - 1);
+    let mut unsupported = TAPE_STATE_SOFT_ERRORS_UNS;
+    let mut flags = TAPE_STATE_NOREWIND;
+    let mut blockno = number(status.position.block_in_file);
+    if is_at_mark {
+        unsupported |= TAPE_STATE_BLOCKNO_UNS;
+        blockno = u32::MAX;
+    }
+    if status.is_write_protected {
+        flags |= TAPE_STATE_WR_PROT;
+    }
+    if status.has_medium_error {
+        flags |= TAPE_STATE_ERROR;
+    }
+    TapeGetStateReply {
+        unsupported,
+        error: Error::NoErr,
+        flags,
+        file_num: number(status.position.file),
+        soft_errors: 0,
+        block_size: 0,
+        blockno,
+        total_space: Quad(status.capacity_bytes),
+        space_remain: Quad(status.remaining_bytes),
+    }
+}
+
+fn fault(error: &HostError) -> Fault {
+    let code = match error {
+        HostError::NotReady => Error::NoTapeLoaded,
+        HostError::WriteProtected => Error::WriteProtect,
+        HostError::EarlyWarning => Error::Eom,
+        HostError::Failed(_) => Error::Io,
+    };
+    Fault::new(code, error.to_string())
+}

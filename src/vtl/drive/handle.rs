@@ -1,0 +1,259 @@
+//! The drive's thread, the queue in front of it, and who has the drive open.
+//!
+//! Everything that touches the tape is a job on the thread's queue, in order: so a lease that is dropped while the
+//! drive works is closed right behind that work, and the next holder comes after. It must not know what the jobs do.
+//! `unit` is what the thread owns.
+
+use super::status::{DriveStatus, MediumStatus, StatusCell};
+use super::unit::Drive;
+use crate::vtl::barcode::Barcode;
+use crate::vtl::bay::{Bay, BayError};
+use crate::vtl::tape_drive::{DriveError, TapeDrive};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+type Job = Box<dyn FnOnce(&mut Drive) + Send>;
+
+/// How long the robot waits for a session's close to be flushed before it calls the drive busy.
+const RELEASE_WAIT: Duration = Duration::from_secs(60);
+
+/// Who has the drive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Occupancy {
+    Free,
+    Held { by: String },
+    /// Its holder is gone; the last data is being made durable.
+    Releasing { by: String },
+}
+
+/// The drive's thread has ended: only a fault of our own does that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the drive has stopped working after an internal fault: restart the server")]
+pub struct DriveGone;
+
+/// The drive is in use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the drive is in use by {by}")]
+pub struct Occupied {
+    /// Who has it.
+    pub by: String,
+    /// It will be free in a moment.
+    pub is_releasing: bool,
+}
+
+struct Shared {
+    name: String,
+    serial: String,
+    /// Unbounded in type, bounded in fact: a holder has one job at a time on it, the robot one, each lease's end one.
+    jobs: Mutex<Sender<Job>>,
+    status: StatusCell,
+    occupancy: Mutex<Occupancy>,
+    freed: Condvar,
+}
+
+/// A handle to a drive; clones are the same drive. Its thread ends with the last one, the tape flushed and closed.
+#[derive(Clone)]
+pub struct DriveHandle(Arc<Shared>);
+
+impl DriveHandle {
+    /// Starts the thread of a drive called `name` (its NDMP device name).
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub fn start(name: &str, serial: &str, world_wide_name: u64) -> std::io::Result<DriveHandle> {
+        let (sender, receiver) = channel();
+        let status = StatusCell::default();
+        let drive = Drive::new(serial.to_owned(), world_wide_name, status.clone());
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || run(drive, &receiver))?;
+        Ok(DriveHandle(Arc::new(Shared {
+            name: name.to_owned(),
+            serial: serial.to_owned(),
+            jobs: Mutex::new(sender),
+            status,
+            occupancy: Mutex::new(Occupancy::Free),
+            freed: Condvar::new(),
+        })))
+    }
+
+    /// The NDMP device name.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The serial number of VPD page 80h.
+    pub fn serial(&self) -> &str {
+        &self.0.serial
+    }
+
+    /// What the drive published last.
+    pub fn status(&self) -> DriveStatus {
+        self.0.status.get()
+    }
+
+    /// Who has the drive open.
+    pub fn holder(&self) -> Option<String> {
+        match &*self.occupancy() {
+            Occupancy::Free => None,
+            Occupancy::Held { by } | Occupancy::Releasing { by } => Some(by.clone()),
+        }
+    }
+
+    /// Takes the drive for `by` (as the operator knows it), or says who has it.
+    pub fn acquire(&self, by: &str) -> Result<DriveLease, Occupied> {
+        let mut occupancy = self.occupancy();
+        match &*occupancy {
+            Occupancy::Free => {
+                *occupancy = Occupancy::Held { by: by.to_owned() };
+                Ok(DriveLease { drive: self.clone() })
+            }
+            Occupancy::Held { by } => Err(Occupied { by: by.clone(), is_releasing: false }),
+            Occupancy::Releasing { by } => Err(Occupied { by: by.clone(), is_releasing: true }),
+        }
+    }
+
+    fn occupancy(&self) -> MutexGuard<'_, Occupancy> {
+        self.0.occupancy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues `job`; the receiver gives what it returns, or an error if the thread is gone.
+    fn call<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Drive) -> R + Send + 'static,
+    ) -> oneshot::Receiver<R> {
+        let (reply, receiver) = oneshot::channel();
+        let job: Job = Box::new(move |drive| {
+            // Whoever asked may have gone; the work is done all the same.
+            let _ = reply.send(job(drive));
+        });
+        // When the thread is gone the job is dropped, and the receiver says so.
+        let _ = self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner).send(job);
+        receiver
+    }
+
+    /// For the robot: waits while a session's close is being flushed, then says whether a session works with the
+    /// loaded tape.
+    fn check_removable(&self) -> Result<(), BayError> {
+        let releasing = |occupancy: &mut Occupancy| matches!(occupancy, Occupancy::Releasing { .. });
+        let (occupancy, _) = self
+            .0
+            .freed
+            .wait_timeout_while(self.occupancy(), RELEASE_WAIT, releasing)
+            .unwrap_or_else(PoisonError::into_inner);
+        match &*occupancy {
+            Occupancy::Held { by } | Occupancy::Releasing { by }
+                if self.status().medium == MediumStatus::Ready =>
+            {
+                Err(BayError::InUse { by: by.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Bay for DriveHandle {
+    fn serial(&self) -> String {
+        self.0.serial.clone()
+    }
+
+    fn insert(&self, cartridge: &Path, barcode: &Barcode) -> Result<(), BayError> {
+        let (cartridge, barcode) = (cartridge.to_owned(), barcode.clone());
+        let done = self.call(move |drive| drive.insert(&cartridge, &barcode));
+        bay_result(done)
+    }
+
+    fn remove(&self) -> Result<(), BayError> {
+        self.check_removable()?;
+        let handle = self.clone();
+        // Checked again on the drive's thread: a session may have taken and loaded it meanwhile.
+        let done = self.call(move |drive| match handle.check_in_use() {
+            Some(by) => Err(BayError::InUse { by }),
+            None => drive.remove().map_err(bay_error),
+        });
+        done.blocking_recv().unwrap_or(Err(BayError::Failed { reason: DriveGone.to_string() }))
+    }
+
+    fn picker_access(&self) -> bool {
+        self.status().medium != MediumStatus::Ready
+    }
+}
+
+impl DriveHandle {
+    fn check_in_use(&self) -> Option<String> {
+        match &*self.occupancy() {
+            Occupancy::Held { by } if self.status().medium == MediumStatus::Ready => Some(by.clone()),
+            _ => None,
+        }
+    }
+}
+
+fn bay_result(done: oneshot::Receiver<Result<(), DriveError>>) -> Result<(), BayError> {
+    match done.blocking_recv() {
+        Ok(result) => result.map_err(bay_error),
+        Err(_) => Err(BayError::Failed { reason: DriveGone.to_string() }),
+    }
+}
+
+fn bay_error(error: DriveError) -> BayError {
+    match error {
+        DriveError::Prevented => BayError::Prevented,
+        other => BayError::Failed { reason: other.to_string() },
+    }
+}
+
+/// A drive held open. Dropping it is the close: unterminated data gets its filemark, everything is made durable, and
+/// only then is the drive free.
+pub struct DriveLease {
+    drive: DriveHandle,
+}
+
+impl DriveLease {
+    /// The drive.
+    pub fn drive(&self) -> &DriveHandle {
+        &self.drive
+    }
+
+    /// Queues work on the drive's thread.
+    ///
+    /// # Errors
+    /// The future gives [`DriveGone`] when the thread has ended.
+    pub fn run<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Drive) -> R + Send + 'static,
+    ) -> impl Future<Output = Result<R, DriveGone>> + Send + use<R> {
+        let receiver = self.drive.call(job);
+        async move { receiver.await.map_err(|_| DriveGone) }
+    }
+}
+
+impl Drop for DriveLease {
+    fn drop(&mut self) {
+        {
+            let mut occupancy = self.drive.occupancy();
+            if let Occupancy::Held { by } = &*occupancy {
+                *occupancy = Occupancy::Releasing { by: by.clone() };
+            }
+        }
+        let handle = self.drive.clone();
+        let _ = self.drive.call(move |drive| {
+            if let Err(error) = drive.host_terminate() {
+                tracing::error!(drive = handle.name(), %error, "the tape could not be closed properly");
+            }
+            drive.prevent_removal(false);
+            *handle.occupancy() = Occupancy::Free;
+            handle.0.freed.notify_all();
+        });
+    }
+}
+
+fn run(mut drive: Drive, jobs: &Receiver<Job>) {
+    while let Ok(job) = jobs.recv() {
+        job(&mut drive);
+    }
+    drive.prevent_removal(false);
+    if let Err(error) = drive.unload() {
+        tracing::error!(%error, "the tape could not be closed properly at the end");
+    }
+}

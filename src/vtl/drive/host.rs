@@ -1,0 +1,250 @@
+//! The drive's operations as an operating system's tape driver offers them (NDMPv4 3.4; mt(1)'s fsf, bsf, fsr …):
+//! variable records, residual counts, the early warning told once, an implicit filemark behind unterminated data.
+//!
+//! It must not know NDMP's numbers: `ndmp::session::tape` translates. The SSC view is in `unit`.
+
+use super::port::{ReadStop, RecordPort, SpaceStop, WriteStop};
+use super::unit::{Drive, EarlyWarning};
+use crate::tape::{RECORD_BYTES_MAX, ReadOutcome, Stop};
+use crate::vtl::tape_drive::{DriveError, SpaceEnd, TapeDrive};
+use bytes::Bytes;
+
+/// Whether motions over records stop in front of a filemark or cross it. NDMP v4 stops; v2 and v3 cross.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkRule {
+    /// The tape stays on the side it came from.
+    StopBefore,
+    /// The tape stands behind the mark, as SSC has it.
+    Cross,
+}
+
+/// A motion of the tape; the counts are given apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Motion {
+    /// Over filemarks, to the end-of-tape side of the last one.
+    ForwardFiles,
+    /// Over filemarks backwards, to the beginning-of-tape side of the last one.
+    BackwardFiles,
+    /// Over records.
+    ForwardRecords,
+    /// Over records backwards.
+    BackwardRecords,
+    /// To the beginning of the tape; a durability point.
+    Rewind,
+    /// Rewind and unthread; the cartridge stays in the drive. A durability point.
+    Unload,
+}
+
+/// What a read gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostRead {
+    /// The record's bytes, at most as many as asked for; the rest of the record is passed over.
+    Record(Bytes),
+    /// A filemark.
+    Filemark,
+    /// The end of recorded data.
+    EndOfData,
+}
+
+/// Why an operation failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// Nothing is loaded.
+    #[error("no tape is loaded in the drive: move one into it, or load it")]
+    NotReady,
+    /// The tape refuses writing.
+    #[error("the tape is write protected")]
+    WriteProtected,
+    /// The early warning: nothing was written. Told once; what comes after is written as long as there is room.
+    #[error("the tape has reached its early warning: write what must still go on it, then use another tape")]
+    EarlyWarning,
+    /// Anything else; the text is for the operator.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<DriveError> for HostError {
+    fn from(error: DriveError) -> HostError {
+        match error {
+            DriveError::Empty | DriveError::Unloaded => HostError::NotReady,
+            DriveError::WriteProtected => HostError::WriteProtected,
+            other => HostError::Failed(other.to_string()),
+        }
+    }
+}
+
+impl Drive {
+    /// Writes one record of 1 to [`RECORD_BYTES_MAX`] bytes.
+    ///
+    /// The record that crosses the early warning is written; the next one is refused once with
+    /// [`HostError::EarlyWarning`]; later ones are written until no room is left.
+    pub fn host_write(&mut self, record: &[u8]) -> Result<(), HostError> {
+        if self.early_warning == EarlyWarning::Due {
+            self.early_warning = EarlyWarning::Told;
+            return Err(HostError::EarlyWarning);
+        }
+        match self.put(record) {
+            Ok(()) => {
+                self.publish_position();
+                Ok(())
+            }
+            // No room although nobody has been warned: a full file system, or one record larger than the zone.
+            Err(DriveError::EndOfMedium) if self.early_warning == EarlyWarning::Clear => {
+                self.early_warning = EarlyWarning::Told;
+                Err(HostError::EarlyWarning)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads the next record's first `bytes_max` bytes (at most [`RECORD_BYTES_MAX`]).
+    pub fn host_read(&mut self, bytes_max: u32, marks: MarkRule) -> Result<HostRead, HostError> {
+        let length = bytes_max.min(RECORD_BYTES_MAX) as usize;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        let outcome = self.get(&mut buffer[..length]);
+        let read = outcome.map(|outcome| match outcome {
+            ReadOutcome::Record { length: on_tape } => {
+                HostRead::Record(Bytes::copy_from_slice(&buffer[..on_tape.min(length)]))
+            }
+            ReadOutcome::Filemark => HostRead::Filemark,
+            ReadOutcome::EndOfData => HostRead::EndOfData,
+        });
+        self.buffer = buffer;
+        if read == Ok(HostRead::Filemark) && marks == MarkRule::StopBefore {
+            self.space_filemarks(-1)?;
+        }
+        Ok(read?)
+    }
+
+    /// Moves the tape; returns the residual count: how much of `count` could not be done.
+    ///
+    /// Unterminated data first gets its filemark, except before motions over records
+    /// (research by the reference's own conformance test, T-BWR: BSR must not write one).
+    pub fn host_motion(&mut self, motion: Motion, count: u32, marks: MarkRule) -> Result<u32, HostError> {
+        self.tape().map_err(HostError::from)?;
+        match motion {
+            Motion::Rewind => {
+                self.host_terminate()?;
+                self.rewind()?;
+                return Ok(0);
+            }
+            Motion::Unload => {
+                self.host_terminate()?;
+                self.unload()?;
+                return Ok(0);
+            }
+            _ if count == 0 => return Ok(0),
+            Motion::ForwardFiles | Motion::BackwardFiles => self.host_terminate()?,
+            Motion::ForwardRecords | Motion::BackwardRecords => {}
+        }
+        let signed = i64::from(count);
+        let spaced = match motion {
+            Motion::ForwardFiles => self.space_filemarks(signed)?,
+            Motion::BackwardFiles => self.space_filemarks(-signed)?,
+            Motion::ForwardRecords => self.space_records(signed)?,
+            _ => self.space_records(-signed)?,
+        };
+        if spaced.end == SpaceEnd::Filemark && marks == MarkRule::StopBefore {
+            self.space_filemarks(if motion == Motion::ForwardRecords { -1 } else { 1 })?;
+        }
+        Ok(count.saturating_sub(u32::try_from(spaced.moved).unwrap_or(count)))
+    }
+
+    /// Writes `count` filemarks and makes everything durable, also for a count of 0.
+    pub fn host_filemarks(&mut self, count: u32) -> Result<(), HostError> {
+        Ok(self.write_filemarks(count)?)
+    }
+
+    /// Writes the one filemark that unterminated data needs, if the tape stands right behind that data (anywhere
+    /// else it would destroy what follows), and makes everything durable.
+    pub fn host_terminate(&mut self) -> Result<(), HostError> {
+        let at_end = self.tape().is_ok_and(|tape| tape.is_at_end_of_data());
+        let marks = u32::from(self.is_unterminated && at_end);
+        self.is_unterminated = false;
+        match self.write_filemarks(marks) {
+            Ok(()) | Err(DriveError::Empty | DriveError::Unloaded) => Ok(()),
+            // Nothing of this session's to be kept: a protected tape has nothing unwritten.
+            Err(DriveError::WriteProtected) if marks == 0 => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn put(&mut self, record: &[u8]) -> Result<(), DriveError> {
+        let tape = self.tape()?;
+        let result = tape.write_record(record);
+        let in_zone = tape.is_in_early_warning();
+        if result.is_err() {
+            return self.finish(result);
+        }
+        self.is_unterminated = true;
+        self.has_medium_error = false;
+        self.early_warning = match (in_zone, self.early_warning) {
+            (false, _) => EarlyWarning::Clear,
+            (true, EarlyWarning::Clear) => EarlyWarning::Due,
+            (true, told) => told,
+        };
+        Ok(())
+    }
+
+    fn get(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError> {
+        let result = self.tape()?.read_record(buffer);
+        self.finish(result)
+    }
+
+    fn is_full_at_end_of_data(&mut self) -> bool {
+        self.tape().is_ok_and(|tape| tape.end_of_data_is_in_early_warning())
+    }
+}
+
+impl RecordPort for Drive {
+    fn write_record(&mut self, record: &[u8]) -> Result<(), WriteStop> {
+        if self.early_warning == EarlyWarning::Due {
+            self.early_warning = EarlyWarning::Told;
+            return Err(WriteStop::EndOfMedium);
+        }
+        self.put(record).map_err(|error| match error {
+            DriveError::EndOfMedium => WriteStop::EndOfMedium,
+            other => WriteStop::Failed(other.to_string()),
+        })
+    }
+
+    fn read_record(&mut self, buffer: &mut [u8]) -> Result<ReadStop, String> {
+        let text = |error: DriveError| error.to_string();
+        match self.get(buffer).map_err(text)? {
+            ReadOutcome::Record { length } => Ok(ReadStop::Record(length)),
+            ReadOutcome::Filemark => {
+                self.space_filemarks(-1).map_err(text)?;
+                Ok(ReadStop::Filemark)
+            }
+            ReadOutcome::EndOfData => {
+                Ok(ReadStop::EndOfData { medium_full: self.is_full_at_end_of_data() })
+            }
+        }
+    }
+
+    fn space_records(&mut self, count: i64) -> Result<(u64, SpaceStop), String> {
+        let text = |error: DriveError| error.to_string();
+        let spaced = TapeDrive::space_records(self, count).map_err(text)?;
+        let stop = match spaced.end {
+            SpaceEnd::Done => SpaceStop::Complete,
+            SpaceEnd::BeginningOfTape => SpaceStop::BeginningOfTape,
+            SpaceEnd::EndOfData => SpaceStop::EndOfData { medium_full: self.is_full_at_end_of_data() },
+            SpaceEnd::Filemark => {
+                self.space_filemarks(if count > 0 { -1 } else { 1 }).map_err(text)?;
+                SpaceStop::Filemark
+            }
+        };
+        Ok((spaced.moved, stop))
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        self.write_filemarks(0).map_err(|error| error.to_string())
+    }
+
+    fn publish(&mut self) {
+        self.publish_position();
+    }
+}

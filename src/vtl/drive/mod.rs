@@ -1,0 +1,20 @@
+//! The virtual drive: one thread that owns a tape's bytes, and the handle others reach it by.
+//!
+//! `unit` is the drive itself, owned by its thread; `host` its operations as an operating system's tape driver
+//! offers them; `handle` the thread, its queue and the leases; `status` what anyone may look at while it works;
+//! `port` how a pump sees it. It must not know NDMP, SCSI bytes, or other drives.
+
+mod handle;
+mod host;
+mod port;
+mod status;
+mod unit;
+
+pub use handle::{DriveGone, DriveHandle, DriveLease, Occupied};
+pub use host::{HostError, HostRead, MarkRule, Motion};
+pub use port::{ReadStop, RecordPort, SpaceStop, WriteStop};
+pub use status::{DriveStatus, MediumStatus};
+pub use unit::Drive;
+
+#[cfg(test)]
+mod tests;

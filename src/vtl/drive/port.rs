@@ -1,0 +1,62 @@
+//! The drive as a pump sees it: records in, records out, and what stops them.
+//!
+//! Ends that a tape always has (a mark, the end of data, the end of the medium) are outcomes here, not errors.
+//! It must not know who moves the records, nor sockets. Implemented by `super::unit::Drive`; a physical drive can
+//! stand behind it as well. Read `crate::mover::pump` for its only user.
+
+/// What stopped a write. Nothing of the refused record is on the tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteStop {
+    /// The early warning was crossed by an earlier record, or no room is left.
+    EndOfMedium,
+    /// The medium or the drive failed; text for the operator.
+    Failed(String),
+}
+
+/// What a read met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadStop {
+    /// A record of this many bytes, which may be more than the buffer held.
+    Record(usize),
+    /// A filemark; the tape stands on its beginning-of-tape side.
+    Filemark,
+    /// The end of recorded data; `medium_full` = recording ended because the tape was full.
+    EndOfData {
+        /// Whether the data ends in the early-warning zone.
+        medium_full: bool,
+    },
+}
+
+/// What ended a motion over records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpaceStop {
+    /// All records were passed.
+    Complete,
+    /// A filemark; the tape stands on the side it came from.
+    Filemark,
+    /// The end of recorded data.
+    EndOfData {
+        /// Whether the data ends in the early-warning zone.
+        medium_full: bool,
+    },
+    /// The beginning of the tape.
+    BeginningOfTape,
+}
+
+/// A drive with a tape in it, standing at a record's edge.
+pub trait RecordPort {
+    /// Writes one record of 1 byte or more at the position; what followed it is gone.
+    fn write_record(&mut self, record: &[u8]) -> Result<(), WriteStop>;
+
+    /// Reads the next record into `buffer`. An error leaves the buffer's contents undefined.
+    fn read_record(&mut self, buffer: &mut [u8]) -> Result<ReadStop, String>;
+
+    /// Passes `count` records (negative: backwards). Returns how many were passed and what ended it.
+    fn space_records(&mut self, count: i64) -> Result<(u64, SpaceStop), String>;
+
+    /// Puts everything written on stable storage.
+    fn sync(&mut self) -> Result<(), String>;
+
+    /// Makes the position visible to whoever asks for it while the pump runs.
+    fn publish(&mut self);
+}

@@ -1,0 +1,287 @@
+//! The drive itself: a cartridge or none, threaded or not, and where it stands. Owned by the drive's thread.
+//!
+//! It implements the SSC view ([`TapeDrive`]) on which `scsi::drive` stands; `host` adds the operating-system view
+//! for NDMP's tape interface and the mover, on the same object, so that the positions cannot disagree. It must not
+//! know sessions, sockets or the robot.
+
+use super::status::{DriveStatus, MediumStatus, StatusCell};
+use crate::tape::{self, Stop, Tape, TapeError};
+use crate::vtl::barcode::Barcode;
+use crate::vtl::tape_drive::{DriveError, Medium, Position, RecordLimits, SpaceEnd, Spaced, TapeDrive};
+use std::path::{Path, PathBuf};
+
+/// What the drive holds.
+enum Held {
+    Empty,
+    Unloaded(Cartridge),
+    Ready(Cartridge, Box<Tape>),
+}
+
+#[derive(Clone)]
+struct Cartridge {
+    directory: PathBuf,
+    barcode: Barcode,
+}
+
+/// The early warning as a host sees it: told once, by refusing one record; what it writes after that it writes
+/// knowingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EarlyWarning {
+    /// Not in the zone.
+    Clear,
+    /// A record has crossed into the zone: the next one is refused.
+    Due,
+    /// The host has been told.
+    Told,
+}
+
+/// A virtual drive.
+pub struct Drive {
+    serial: String,
+    world_wide_name: u64,
+    held: Held,
+    pub(super) early_warning: EarlyWarning,
+    /// Data was written by the host and no filemark after it.
+    pub(super) is_unterminated: bool,
+    removal_prevented: bool,
+    pub(super) has_medium_error: bool,
+    status: StatusCell,
+    /// Where TAPE_READ puts a record; grows to the largest one asked for.
+    pub(super) buffer: Vec<u8>,
+}
+
+impl Drive {
+    pub(super) fn new(serial: String, world_wide_name: u64, status: StatusCell) -> Drive {
+        Drive {
+            serial,
+            world_wide_name,
+            held: Held::Empty,
+            early_warning: EarlyWarning::Clear,
+            is_unterminated: false,
+            removal_prevented: false,
+            has_medium_error: false,
+            status,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Takes a cartridge and threads it at the beginning of the tape. On error the drive is empty as before.
+    pub(super) fn insert(&mut self, directory: &Path, barcode: &Barcode) -> Result<(), DriveError> {
+        if !matches!(self.held, Held::Empty) {
+            return Err(DriveError::Failed { reason: "the drive holds a cartridge already".into() });
+        }
+        let tape = Tape::open(directory).map_err(|error| self.fault(&error))?;
+        let cartridge = Cartridge { directory: directory.to_owned(), barcode: barcode.clone() };
+        self.held = Held::Ready(cartridge, Box::new(tape));
+        self.forget_host_state();
+        self.publish_all();
+        Ok(())
+    }
+
+    /// Gives the cartridge back; everything is on stable storage then. On error it stays.
+    pub(super) fn remove(&mut self) -> Result<(), DriveError> {
+        if self.removal_prevented {
+            return Err(DriveError::Prevented);
+        }
+        self.unload()?;
+        self.held = Held::Empty;
+        self.publish_all();
+        Ok(())
+    }
+
+    /// The threaded tape.
+    pub(super) fn tape(&mut self) -> Result<&mut Tape, DriveError> {
+        match &mut self.held {
+            Held::Empty => Err(DriveError::Empty),
+            Held::Unloaded(_) => Err(DriveError::Unloaded),
+            Held::Ready(_, tape) => Ok(tape),
+        }
+    }
+
+    /// Ends a tape operation: notes damage and the early warning's zone, publishes, and translates the error.
+    pub(super) fn finish<T>(&mut self, result: Result<T, TapeError>) -> Result<T, DriveError> {
+        let result = result.map_err(|error| self.fault(&error));
+        self.has_medium_error = matches!(result, Err(DriveError::Damaged { .. } | DriveError::Failed { .. }));
+        let in_zone = self.tape().is_ok_and(|tape| tape.is_in_early_warning());
+        if !in_zone {
+            self.early_warning = EarlyWarning::Clear;
+        }
+        self.publish_position();
+        result
+    }
+
+    fn fault(&self, error: &TapeError) -> DriveError {
+        match error {
+            TapeError::WriteProtected { .. } | TapeError::WormOverwrite { .. } => DriveError::WriteProtected,
+            TapeError::EndOfMedium { .. } | TapeError::DiskFull { .. } => DriveError::EndOfMedium,
+            TapeError::Medium { .. } => DriveError::Damaged { reason: error.to_string() },
+            _ => DriveError::Failed { reason: error.to_string() },
+        }
+    }
+
+    fn forget_host_state(&mut self) {
+        self.early_warning = EarlyWarning::Clear;
+        self.is_unterminated = false;
+        self.has_medium_error = false;
+    }
+
+    /// Publishes everything, after a change of cartridge.
+    fn publish_all(&mut self) {
+        let mut status = DriveStatus { has_medium_error: self.has_medium_error, ..DriveStatus::default() };
+        match &self.held {
+            Held::Empty => {}
+            Held::Unloaded(cartridge) => {
+                status.medium = MediumStatus::Unloaded;
+                status.barcode = Some(cartridge.barcode.to_string());
+            }
+            Held::Ready(cartridge, tape) => {
+                status.medium = MediumStatus::Ready;
+                status.barcode = Some(cartridge.barcode.to_string());
+                status.is_write_protected = tape.is_write_protected();
+                status.position = tape.position();
+                status.capacity_bytes = tape.capacity_bytes();
+                status.remaining_bytes = tape.remaining_bytes();
+            }
+        }
+        self.status.update(|published| *published = status);
+    }
+
+    /// Publishes where the tape stands.
+    pub(super) fn publish_position(&mut self) {
+        let Held::Ready(_, tape) = &self.held else { return };
+        let (position, remaining_bytes) = (tape.position(), tape.remaining_bytes());
+        let has_medium_error = self.has_medium_error;
+        self.status.update(|published| {
+            published.position = position;
+            published.remaining_bytes = remaining_bytes;
+            published.has_medium_error = has_medium_error;
+        });
+    }
+}
+
+impl TapeDrive for Drive {
+    fn serial(&self) -> String {
+        self.serial.clone()
+    }
+
+    fn world_wide_name(&self) -> u64 {
+        self.world_wide_name
+    }
+
+    fn medium(&self) -> Medium {
+        match self.held {
+            Held::Empty => Medium::Empty,
+            Held::Unloaded(_) => Medium::Unloaded,
+            Held::Ready(..) => Medium::Ready,
+        }
+    }
+
+    fn write_protected(&self) -> bool {
+        matches!(&self.held, Held::Ready(_, tape) if tape.is_write_protected())
+    }
+
+    fn capacity_bytes(&self) -> u64 {
+        if let Held::Ready(_, tape) = &self.held { tape.capacity_bytes() } else { 0 }
+    }
+
+    fn remaining_bytes(&self) -> u64 {
+        if let Held::Ready(_, tape) = &self.held { tape.remaining_bytes() } else { 0 }
+    }
+
+    fn record_limits(&self) -> RecordLimits {
+        RecordLimits { minimum_bytes: 1, maximum_bytes: tape::RECORD_BYTES_MAX }
+    }
+
+    fn position(&mut self) -> Result<Position, DriveError> {
+        let tape = self.tape()?;
+        let position = tape.position();
+        Ok(Position {
+            block: position.block,
+            file: position.file,
+            at_beginning: position.block == 0,
+            past_early_warning: tape.is_in_early_warning(),
+        })
+    }
+
+    fn write_filemarks(&mut self, count: u32) -> Result<(), DriveError> {
+        let result = self.tape()?.write_filemarks(count);
+        if count > 0 && result.is_ok() {
+            self.is_unterminated = false;
+        }
+        self.finish(result)
+    }
+
+    fn space_records(&mut self, count: i64) -> Result<Spaced, DriveError> {
+        let result = self.tape()?.space_records(count);
+        self.finish(result).map(spaced)
+    }
+
+    fn space_filemarks(&mut self, count: i64) -> Result<Spaced, DriveError> {
+        let result = self.tape()?.space_filemarks(count);
+        self.finish(result).map(spaced)
+    }
+
+    fn space_to_end_of_data(&mut self) -> Result<(), DriveError> {
+        let result = self.tape()?.locate_end_of_data();
+        self.finish(result).map(drop)
+    }
+
+    fn locate_block(&mut self, block: u64) -> Result<(), DriveError> {
+        let result = self.tape()?.locate_block(block);
+        match self.finish(result)? {
+            Stop::Complete => Ok(()),
+            _ => Err(DriveError::EndOfData),
+        }
+    }
+
+    fn rewind(&mut self) -> Result<(), DriveError> {
+        let result = self.tape()?.rewind();
+        self.finish(result)
+    }
+
+    fn load(&mut self) -> Result<(), DriveError> {
+        let Held::Unloaded(cartridge) = &self.held else { return self.rewind() };
+        let cartridge = cartridge.clone();
+        let tape = Tape::open(&cartridge.directory).map_err(|error| self.fault(&error))?;
+        self.held = Held::Ready(cartridge, Box::new(tape));
+        self.forget_host_state();
+        self.publish_all();
+        Ok(())
+    }
+
+    fn unload(&mut self) -> Result<(), DriveError> {
+        if self.removal_prevented {
+            return Err(DriveError::Prevented);
+        }
+        // First the durability point, which may fail and then leaves the tape where it is.
+        match self.rewind() {
+            Ok(()) => {}
+            Err(DriveError::Empty | DriveError::Unloaded) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        if let Held::Ready(cartridge, tape) = std::mem::replace(&mut self.held, Held::Empty) {
+            self.held = Held::Unloaded(cartridge);
+            if let Err(error) = tape.close() {
+                // Everything recorded was durable before: only the index or the counters can be behind.
+                tracing::warn!(%error, "closing a tape");
+            }
+        }
+        self.forget_host_state();
+        self.publish_all();
+        Ok(())
+    }
+
+    fn prevent_removal(&mut self, prevent: bool) {
+        self.removal_prevented = prevent;
+    }
+}
+
+fn spaced(spaced: tape::Spaced) -> Spaced {
+    let end = match spaced.stop {
+        Stop::Complete => SpaceEnd::Done,
+        Stop::Filemark => SpaceEnd::Filemark,
+        Stop::EndOfData => SpaceEnd::EndOfData,
+        Stop::BeginningOfTape => SpaceEnd::BeginningOfTape,
+    };
+    Spaced { moved: spaced.moved, end }
+}
