@@ -1,1 +1,8 @@
-//! (being written)
+//! NDMP, the protocol: records on a TCP stream, messages in records, and what each message does.
+//!
+//! Bytes arrive in [`framing`], which cuts the stream into whole records; [`wire`] says what stands in a record;
+//! [`xdr`] turns its fields into bytes and back without ever trusting a length.
+
+pub mod framing;
+pub mod wire;
+pub mod xdr;
