@@ -1,0 +1,163 @@
+//! Barcodes: the name of a tape, on its label, in its element and as its directory.
+//!
+//! Must not know of elements or directories' contents. A value of this type is safe as a path component and as the
+//! volume identification of READ ELEMENT STATUS (SMC-3 6.11), so nothing behind it checks again.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Longest barcode in characters: the width of the volume identification field of SMC-3.
+pub const BARCODE_MAX_CHARACTERS: usize = 32;
+
+/// What a family of generated barcodes ends with: the media identifier of LTO-8.
+pub const MEDIA_IDENTIFIER: &str = "L8";
+
+/// A validated barcode: 1 to 32 of `A`-`Z` and `0`-`9`, which is also all that an LTO label may carry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Barcode(Arc<str>);
+
+/// Why a text is no barcode.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum BarcodeError {
+    /// Empty, or longer than [`BARCODE_MAX_CHARACTERS`].
+    #[error("barcode {text:?} has {characters} characters; give it 1 to {BARCODE_MAX_CHARACTERS}")]
+    Length {
+        /// The refused text, cut to a printable length.
+        text: String,
+        /// How many characters it has.
+        characters: usize,
+    },
+    /// A character other than `A`-`Z` and `0`-`9`.
+    #[error("barcode {text:?} contains {character:?}; use capital letters A-Z and digits 0-9 only")]
+    Character {
+        /// The refused text.
+        text: String,
+        /// The first character that is not allowed.
+        character: char,
+    },
+}
+
+impl Barcode {
+    /// Checks `text` and keeps it.
+    ///
+    /// # Errors
+    /// [`BarcodeError`] when the length or a character is not allowed.
+    pub fn new(text: &str) -> Result<Self, BarcodeError> {
+        let characters = text.chars().count();
+        if characters == 0 || characters > BARCODE_MAX_CHARACTERS {
+            let text = text.chars().take(2 * BARCODE_MAX_CHARACTERS).collect();
+            return Err(BarcodeError::Length { text, characters });
+        }
+        match text.chars().find(|c| !c.is_ascii_uppercase() && !c.is_ascii_digit()) {
+            Some(character) => Err(BarcodeError::Character { text: text.to_owned(), character }),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// The barcode of tape `number` of a family: `VLT` and 7 give `VLT007L8`; three digits, more when it needs more.
+    ///
+    /// # Errors
+    /// [`BarcodeError`] when the family's name is not made of barcode characters or is too long.
+    pub fn in_family(family: &str, number: u32) -> Result<Self, BarcodeError> {
+        Self::new(&format!("{family}{number:03}{MEDIA_IDENTIFIER}"))
+    }
+
+    /// The first barcode of a family above all numbers that `taken` uses. Numbers of deleted tapes below the highest
+    /// are not given out again: a backup application's catalogue may still name them.
+    ///
+    /// # Errors
+    /// As [`Barcode::in_family`].
+    pub fn next_in_family<'a>(
+        family: &str,
+        taken: impl IntoIterator<Item = &'a Barcode>,
+    ) -> Result<Self, BarcodeError> {
+        let highest = taken.into_iter().filter_map(|barcode| barcode.number_in(family)).max().unwrap_or(0);
+        Self::in_family(family, highest.saturating_add(1))
+    }
+
+    /// The barcode's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn number_in(&self, family: &str) -> Option<u32> {
+        let digits = self.0.strip_prefix(family)?.strip_suffix(MEDIA_IDENTIFIER)?;
+        if digits.len() < 3 { None } else { digits.parse().ok() }
+    }
+}
+
+impl fmt::Display for Barcode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Barcode {
+    type Err = BarcodeError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
+impl TryFrom<String> for Barcode {
+    type Error = BarcodeError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text)
+    }
+}
+
+impl From<Barcode> for String {
+    fn from(barcode: Barcode) -> Self {
+        barcode.0.as_ref().to_owned()
+    }
+}
+
+impl AsRef<str> for Barcode {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<Path> for Barcode {
+    fn as_ref(&self) -> &Path {
+        Path::new(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_are_safe_as_a_directory_are_barcodes() {
+        for good in ["A", "VLT001L8", "0", "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"] {
+            assert_eq!(Barcode::new(good).unwrap().as_str(), good);
+        }
+        for bad in
+            ["", ".", "..", "A/B", "a", "VLT 01", "VLT-01", "Ä", "A\0", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456"]
+        {
+            assert!(Barcode::new(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn families_count_on_and_never_reuse_a_lower_number() {
+        assert_eq!(Barcode::in_family("VLT", 1).unwrap().as_str(), "VLT001L8");
+        assert_eq!(Barcode::in_family("VLT", 1000).unwrap().as_str(), "VLT1000L8");
+        let taken: Vec<_> = ["VLT001L8", "VLT007L8", "ABC900L8", "VLT9L8", "VLT99999999999L8", "VLT009L7"]
+            .map(|text| Barcode::new(text).unwrap())
+            .into();
+        assert_eq!(Barcode::next_in_family("VLT", &taken).unwrap().as_str(), "VLT008L8");
+        assert_eq!(Barcode::next_in_family("NEW", &taken).unwrap().as_str(), "NEW001L8");
+        assert!(Barcode::in_family("no", 1).is_err());
+    }
+}

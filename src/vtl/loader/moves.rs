@@ -1,0 +1,168 @@
+//! MOVE MEDIUM: a tape from one element to another, as a transaction.
+//!
+//! Order: take the tape out of its drive (which makes its data durable), make the new place durable in the map, put the
+//! tape into the other drive. Between any two of these steps a crash leaves each tape at exactly one place, and the
+//! next start mounts what the map says. A step that fails is undone; where that fails too, the map still says where the
+//! tape is and the element carries the fault.
+
+use thiserror::Error;
+use tracing::{info, warn};
+
+use super::{Loader, LoaderError, guard};
+use crate::vtl::barcode::Barcode;
+use crate::vtl::bay::BayError;
+use crate::vtl::element::Place;
+use crate::vtl::slots::SlotMap;
+
+/// Who moves a tape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MovedBy {
+    /// A client, through the robot.
+    Robot,
+    /// An operator, by hand: a tape put into a mail slot is then an import.
+    Operator,
+}
+
+/// Why a tape was not moved. It is where it was, unless [`MoveError::Load`] says otherwise.
+#[derive(Debug, Error)]
+pub enum MoveError {
+    /// The loader has no such element, or none that holds tapes.
+    #[error("{place} does not exist; see the list of elements")]
+    NoSuchElement {
+        /// The place asked for.
+        place: Place,
+    },
+    /// No tape at the source.
+    #[error("{place} holds no tape")]
+    SourceEmpty {
+        /// The source.
+        place: Place,
+    },
+    /// A tape at the destination.
+    #[error("{place} holds a tape already; move that one away first")]
+    DestinationFull {
+        /// The destination.
+        place: Place,
+    },
+    /// The drive does not give its tape: it is in use, or removal is prevented, or unloading failed.
+    #[error("{place}: {source}")]
+    Unload {
+        /// The drive.
+        place: Place,
+        /// Why.
+        source: BayError,
+    },
+    /// The drive does not take the tape. It is back where it was; where even that failed, its element has a fault.
+    #[error("{place}: {source}")]
+    Load {
+        /// The drive.
+        place: Place,
+        /// Why.
+        source: BayError,
+    },
+    /// The new place could not be kept.
+    #[error(transparent)]
+    State(#[from] LoaderError),
+}
+
+impl Loader {
+    /// Moves the tape at `source` to `destination`, unloading and loading drives as needed. Gives its barcode. When this
+    /// returns without an error the move survives a power failure.
+    ///
+    /// # Errors
+    /// [`MoveError`].
+    pub fn move_medium(&self, source: Place, destination: Place, by: MovedBy) -> Result<Barcode, MoveError> {
+        let _changing = guard(&self.changing);
+        let (before, barcode, fault) = self.check_move(source, destination)?;
+        if fault.is_none() {
+            self.take(source)?;
+        }
+        let mut after = before.clone();
+        after.relocate(&barcode, destination, by == MovedBy::Operator);
+        if let Err(error) = self.keep(after) {
+            self.put_back(source, &barcode, fault);
+            return Err(error.into());
+        }
+        self.clear_fault(source);
+        if let Err(error) = self.put(destination, &barcode) {
+            self.undo(before, source, destination, &barcode, fault, &error);
+            return Err(MoveError::Load { place: destination, source: error });
+        }
+        info!("loader {}: tape {barcode} moved from {source} to {destination}", self.settings.name);
+        Ok(barcode)
+    }
+
+    /// What is moved: the map as it is, the tape, and the fault of the drive it is in.
+    fn check_move(
+        &self,
+        source: Place,
+        destination: Place,
+    ) -> Result<(SlotMap, Barcode, Option<String>), MoveError> {
+        for place in [source, destination] {
+            if place == Place::Shelf || !self.counts.contains(place) {
+                return Err(MoveError::NoSuchElement { place });
+            }
+        }
+        let state = self.state();
+        let Some(barcode) = state.map.tape_at(source) else {
+            return Err(MoveError::SourceEmpty { place: source });
+        };
+        if state.map.tape_at(destination).is_some() {
+            return Err(MoveError::DestinationFull { place: destination });
+        }
+        let fault = match source {
+            Place::Drive(index) => state.faults.get(usize::from(index)).cloned().flatten(),
+            _ => None,
+        };
+        Ok((state.map.clone(), barcode.clone(), fault))
+    }
+
+    fn take(&self, source: Place) -> Result<(), MoveError> {
+        let Place::Drive(index) = source else { return Ok(()) };
+        let Some(bay) = self.bays.get(usize::from(index)) else { return Ok(()) };
+        bay.remove().map_err(|error| MoveError::Unload { place: source, source: error })
+    }
+
+    fn put(&self, destination: Place, barcode: &Barcode) -> Result<(), BayError> {
+        let Place::Drive(index) = destination else { return Ok(()) };
+        let Some(bay) = self.bays.get(usize::from(index)) else { return Ok(()) };
+        bay.insert(&self.tape_directory(barcode), barcode)
+    }
+
+    /// After a failed load: the tape goes back where it was.
+    fn undo(
+        &self,
+        before: SlotMap,
+        source: Place,
+        destination: Place,
+        barcode: &Barcode,
+        fault: Option<String>,
+        error: &BayError,
+    ) {
+        warn!("loader {}: tape {barcode} cannot be loaded into {destination}: {error}", self.settings.name);
+        match self.keep(before) {
+            Ok(()) => self.put_back(source, barcode, fault),
+            Err(state_error) => {
+                warn!("loader {}: tape {barcode} stays in {destination}: {state_error}", self.settings.name);
+                if let Place::Drive(index) = destination {
+                    self.state().set_fault(index, Some(error.to_string()));
+                }
+            }
+        }
+    }
+
+    /// The tape is at `source` again: mounted if that is a drive which had it mounted, else with the fault it had.
+    fn put_back(&self, source: Place, barcode: &Barcode, fault: Option<String>) {
+        let Place::Drive(index) = source else { return };
+        match fault {
+            None => self.mount(index, barcode),
+            Some(_) => self.state().set_fault(index, fault),
+        }
+    }
+
+    fn clear_fault(&self, place: Place) {
+        if let Place::Drive(index) = place {
+            self.state().set_fault(index, None);
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The slot map on disk: `slots.toml` in the loader's directory, the previous version beside it.
+//!
+//! A save returns when the new version is on stable storage. It writes `slots.toml.tmp`, renames `slots.toml` to
+//! `slots.toml.bak` and the new file into its place: at every instant at least one of the two names holds a whole map.
+//! A file that cannot be read is never overwritten: it is set aside as `slots.toml.damaged` and the backup is used.
+//! Must not know of elements' addresses or of what the directory holds beside these files.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::{Entry, SlotMap};
+use crate::vtl::barcode::Barcode;
+use crate::vtl::element::Place;
+
+/// The name of the map in the loader's directory.
+pub const FILE_NAME: &str = "slots.toml";
+const BACKUP_NAME: &str = "slots.toml.bak";
+const NEW_NAME: &str = "slots.toml.tmp";
+const DAMAGED_NAME: &str = "slots.toml.damaged";
+
+/// The version of the file format that this program writes and reads.
+const VERSION: u32 = 1;
+
+/// Longest map that is read, in bytes: far above that of a full robot of 61,440 slots.
+const MAXIMUM_BYTES: u64 = 64 << 20;
+
+/// Why a map could not be read or kept.
+#[derive(Debug, Error)]
+pub enum SlotFileError {
+    /// The operating system refused.
+    #[error("cannot {action} {path}: {source}; see that the directory is there and writable")]
+    Io {
+        /// "read", "write" …
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Neither the map nor its backup can be understood.
+    #[error(
+        "{path} cannot be used ({reason}), nor its backup ({backup_reason}); restore one of them, or move both \
+             away to have every tape found anew"
+    )]
+    Damaged {
+        /// `slots.toml`.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What is wrong with the backup.
+        backup_reason: String,
+    },
+    /// The map was written by a later version of this program.
+    #[error("{path} has format version {version}, this program knows {VERSION}; use the newer program")]
+    Newer {
+        /// `slots.toml` or its backup.
+        path: PathBuf,
+        /// The version found.
+        version: u32,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u32,
+    uuid: Uuid,
+    first_tapes_made: bool,
+    #[serde(default, rename = "tape")]
+    tapes: Vec<TapeLine>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TapeLine {
+    barcode: Barcode,
+    place: Place,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Place>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    by_operator: bool,
+}
+
+/// Just enough of a document to tell "newer" from "damaged".
+#[derive(Deserialize)]
+struct VersionOnly {
+    version: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it by reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// Why one of the two files is of no use.
+enum Unusable {
+    Missing,
+    Damaged(String),
+    Fatal(SlotFileError),
+}
+
+/// Reads the map; `None` when the directory has none yet. Changes nothing on disk.
+///
+/// # Errors
+/// [`SlotFileError`]; a damaged or missing map with a good backup is no error but a warning in the log.
+pub fn read(directory: &Path) -> Result<Option<SlotMap>, SlotFileError> {
+    let path = directory.join(FILE_NAME);
+    let reason = match read_one(&path) {
+        Ok(map) => return Ok(Some(map)),
+        Err(Unusable::Fatal(error)) => return Err(error),
+        Err(Unusable::Missing) => None,
+        Err(Unusable::Damaged(reason)) => Some(reason),
+    };
+    let backup = directory.join(BACKUP_NAME);
+    let backup_reason = match read_one(&backup) {
+        Ok(map) => {
+            let reason = reason.as_deref().unwrap_or("it is missing");
+            warn!(
+                "{}: {reason}; its backup {BACKUP_NAME} is used, the last move may be undone",
+                path.display()
+            );
+            return Ok(Some(map));
+        }
+        Err(Unusable::Fatal(error)) => return Err(error),
+        Err(Unusable::Missing) if reason.is_none() => return Ok(None),
+        Err(Unusable::Missing) => "it is missing".to_owned(),
+        Err(Unusable::Damaged(backup_reason)) => backup_reason,
+    };
+    let reason = reason.unwrap_or_else(|| "it is missing".to_owned());
+    Err(SlotFileError::Damaged { path, reason, backup_reason })
+}
+
+/// Sets a damaged `slots.toml` aside, so that the next save does not put it in the good backup's place. To be called
+/// once after [`read`], by whoever holds the loader's lock.
+///
+/// # Errors
+/// [`SlotFileError::Io`] when it cannot be renamed.
+pub fn set_damaged_aside(directory: &Path) -> Result<(), SlotFileError> {
+    let path = directory.join(FILE_NAME);
+    if let Err(Unusable::Damaged(reason)) = read_one(&path) {
+        warn!("{} ({reason}) is kept as {DAMAGED_NAME}", path.display());
+        fs::rename(&path, directory.join(DAMAGED_NAME)).map_err(io_error("rename", &path))?;
+        sync_directory(directory)?;
+    }
+    Ok(())
+}
+
+/// Keeps the map: when this returns without an error it survives a power failure.
+///
+/// # Errors
+/// [`SlotFileError::Io`]; what a later [`read`] gives is then this map or the one before.
+pub fn save(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
+    let (path, new) = (directory.join(FILE_NAME), directory.join(NEW_NAME));
+    let text = encode(map).map_err(|reason| SlotFileError::Io {
+        action: "encode",
+        path: path.clone(),
+        source: io::Error::other(reason),
+    })?;
+    write_durably(&new, &text).map_err(io_error("write", &new))?;
+    match fs::rename(&path, directory.join(BACKUP_NAME)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io_error("rename", &path)(error));
+        }
+        _ => {}
+    }
+    fs::rename(&new, &path).map_err(io_error("rename", &new))?;
+    sync_directory(directory)
+}
+
+/// Makes the names in a directory durable.
+///
+/// # Errors
+/// [`SlotFileError::Io`].
+pub fn sync_directory(directory: &Path) -> Result<(), SlotFileError> {
+    File::open(directory).and_then(|opened| opened.sync_all()).map_err(io_error("synchronise", directory))
+}
+
+fn read_one(path: &Path) -> Result<SlotMap, Unusable> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAXIMUM_BYTES).read_to_string(&mut text));
+    match read {
+        Ok(_) => decode(path, &text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unusable::Missing),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Unusable::Damaged(error.to_string())),
+        Err(error) => Err(Unusable::Fatal(io_error("read", path)(error))),
+    }
+}
+
+fn decode(path: &Path, text: &str) -> Result<SlotMap, Unusable> {
+    let one_line = |error: toml::de::Error| Unusable::Damaged(error.message().replace('\n', " "));
+    let VersionOnly { version } = toml::from_str(text).map_err(one_line)?;
+    if version > VERSION {
+        return Err(Unusable::Fatal(SlotFileError::Newer { path: path.to_owned(), version }));
+    }
+    if version != VERSION {
+        return Err(Unusable::Damaged(format!("format version {version} never was")));
+    }
+    let document: Document = toml::from_str(text).map_err(one_line)?;
+    let mut tapes = BTreeMap::new();
+    for line in document.tapes {
+        let entry = Entry { place: line.place, source: line.source, by_operator: line.by_operator };
+        match tapes.entry(line.barcode) {
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(entry);
+            }
+            std::collections::btree_map::Entry::Occupied(first) => {
+                let kept = first.get().place;
+                warn!("{}: tape {} is named twice; it stays in {kept}", path.display(), first.key());
+            }
+        }
+    }
+    Ok(SlotMap { uuid: document.uuid, first_tapes_made: document.first_tapes_made, tapes })
+}
+
+fn encode(map: &SlotMap) -> Result<String, toml::ser::Error> {
+    let tapes = map.tapes.iter().map(|(barcode, entry)| TapeLine {
+        barcode: barcode.clone(),
+        place: entry.place,
+        source: entry.source,
+        by_operator: entry.by_operator,
+    });
+    let document = Document {
+        version: VERSION,
+        uuid: map.uuid,
+        first_tapes_made: map.first_tapes_made,
+        tapes: tapes.collect(),
+    };
+    let body = toml::to_string(&document)?;
+    Ok(format!("# Which tape is in which element. Written by tapesilo; do not edit while it runs.\n{body}"))
+}
+
+fn write_durably(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SlotFileError {
+    let path = path.to_owned();
+    move |source| SlotFileError::Io { action, path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(tapes: u16) -> SlotMap {
+        let mut map = SlotMap::new(Uuid::from_u128(7));
+        for index in 0..tapes {
+            let barcode = Barcode::in_family("VLT", index.into()).unwrap();
+            map.tapes.insert(barcode, Entry::at(Place::Slot(index)));
+        }
+        map.tapes.insert(
+            Barcode::new("IN").unwrap(),
+            Entry { place: Place::MailSlot(0), source: None, by_operator: true },
+        );
+        map
+    }
+
+    #[test]
+    fn what_is_saved_is_read() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(read(directory.path()).unwrap().is_none());
+        for tapes in [0, 1, 100] {
+            save(directory.path(), &map(tapes)).unwrap();
+            assert_eq!(read(directory.path()).unwrap().unwrap(), map(tapes));
+        }
+    }
+
+    #[test]
+    fn a_damaged_or_missing_map_gives_its_backup_and_keeps_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE_NAME);
+        for damage in ["", "version = 1", "\u{0}\u{0}", "version = 1\nuuid = 5", "version = 0"] {
+            save(directory.path(), &map(1)).unwrap();
+            save(directory.path(), &map(2)).unwrap();
+            fs::write(&path, damage).unwrap();
+            assert_eq!(read(directory.path()).unwrap().unwrap(), map(1), "{damage:?}");
+            set_damaged_aside(directory.path()).unwrap();
+            assert_eq!(read(directory.path()).unwrap().unwrap(), map(1), "{damage:?}");
+            save(directory.path(), &map(3)).unwrap();
+            fs::remove_file(&path).unwrap();
+            assert_eq!(
+                read(directory.path()).unwrap().unwrap(),
+                map(1),
+                "the backup was not replaced by damage"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_readable_version_nothing_is_invented() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(FILE_NAME), "garbage").unwrap();
+        let error = read(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("slots.toml") && error.contains("missing"), "{error}");
+        fs::write(directory.path().join(BACKUP_NAME), [0xff, 0xfe]).unwrap();
+        assert!(matches!(read(directory.path()), Err(SlotFileError::Damaged { .. })));
+    }
+
+    #[test]
+    fn unknown_keys_and_newer_versions_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE_NAME);
+        save(directory.path(), &map(1)).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("first_tapes_made", "colour = 1\nfirst_tapes_made")).unwrap();
+        assert!(matches!(read(directory.path()), Err(SlotFileError::Damaged { .. })));
+        fs::write(&path, text.replace("version = 1", "version = 2\ncolour = 1")).unwrap();
+        assert!(matches!(read(directory.path()), Err(SlotFileError::Newer { version: 2, .. })));
+    }
+
+    #[test]
+    fn a_barcode_named_twice_is_one_tape() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE_NAME);
+        save(directory.path(), &map(1)).unwrap();
+        let mut text = fs::read_to_string(&path).unwrap();
+        text.push_str("\n[[tape]]\nbarcode = \"VLT000L8\"\nplace = \"slot9\"\n");
+        fs::write(&path, text).unwrap();
+        assert_eq!(read(directory.path()).unwrap().unwrap(), map(1));
+    }
+}

@@ -1,0 +1,177 @@
+//! The tape drive as commands see it: what the SSC command set and the NDMP tape interface both stand on.
+//!
+//! Must not know of SCSI encodings. A virtual drive implements it; so can a drive of a physical library. The robot's
+//! side of a drive is `bay`; the commands are in `scsi::drive`.
+
+use thiserror::Error;
+
+/// What is in the drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// No cartridge.
+    Empty,
+    /// A cartridge that is not threaded: LOAD brings it to the beginning of the tape.
+    Unloaded,
+    /// A threaded tape.
+    Ready,
+}
+
+/// Where the tape stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Position {
+    /// Logical objects (records and filemarks) before this point, as READ POSITION counts.
+    pub block: u64,
+    /// Filemarks before this point.
+    pub file: u64,
+    /// At the beginning of the tape.
+    pub at_beginning: bool,
+    /// At or behind early warning.
+    pub past_early_warning: bool,
+}
+
+/// What ended a SPACE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpaceEnd {
+    /// Everything asked for was passed.
+    Done,
+    /// A filemark met while spacing over records: the tape stands behind it (forward) or before it (backward).
+    Filemark,
+    /// End of data, forward.
+    EndOfData,
+    /// The beginning of the tape, backward.
+    BeginningOfTape,
+}
+
+/// How far a SPACE came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spaced {
+    /// Records (or filemarks) of the asked kind passed; the filemark that ended a record SPACE does not count.
+    pub moved: u64,
+    /// Why it ended.
+    pub end: SpaceEnd,
+}
+
+/// The shortest and longest record in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordLimits {
+    /// At least 1.
+    pub minimum_bytes: u16,
+    /// At most 16 MiB-1 (24 bits).
+    pub maximum_bytes: u32,
+}
+
+/// Why a drive did not do as it was told.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum DriveError {
+    /// No cartridge in the drive.
+    #[error("no tape is in the drive; move one into it")]
+    Empty,
+    /// The cartridge is not threaded.
+    #[error("the tape in the drive is unloaded; load it first")]
+    Unloaded,
+    /// The tape must not be written.
+    #[error("the tape is write protected; remove the protection or use another tape")]
+    WriteProtected,
+    /// LOCATE to a block behind the end of data; the tape stands at the end of data.
+    #[error("the block is behind the end of data")]
+    EndOfData,
+    /// No room is left on the tape.
+    #[error("the tape is full; use another one")]
+    EndOfMedium,
+    /// UNLOAD while PREVENT MEDIUM REMOVAL holds.
+    #[error("the drive's user has forbidden medium removal; allow it or end that session")]
+    Prevented,
+    /// The tape's data is damaged here.
+    #[error("{reason}")]
+    Damaged {
+        /// One line: what and where.
+        reason: String,
+    },
+    /// The drive could not do it.
+    #[error("{reason}")]
+    Failed {
+        /// One line: what failed and why.
+        reason: String,
+    },
+}
+
+/// A tape drive. Every call may block until the drive has done it.
+pub trait TapeDrive: Send + Sync {
+    /// The serial number of VPD page 80h and of the robot's device identifiers.
+    fn serial(&self) -> String;
+
+    /// The NAA identifier of VPD page 83h.
+    fn world_wide_name(&self) -> u64;
+
+    /// What is in the drive.
+    fn medium(&self) -> Medium;
+
+    /// Whether the tape in the drive must not be written; false without one.
+    fn write_protected(&self) -> bool;
+
+    /// Native capacity of the tape in the drive in bytes; 0 without one.
+    fn capacity_bytes(&self) -> u64;
+
+    /// Bytes that still fit behind the end of data; 0 without a tape.
+    fn remaining_bytes(&self) -> u64;
+
+    /// The record lengths the drive takes.
+    fn record_limits(&self) -> RecordLimits;
+
+    /// Where the tape stands.
+    ///
+    /// # Errors
+    /// [`DriveError::Empty`] or [`DriveError::Unloaded`].
+    fn position(&self) -> Result<Position, DriveError>;
+
+    /// Writes `count` filemarks and makes everything before them durable, also for a count of 0.
+    ///
+    /// # Errors
+    /// [`DriveError`]; when it fails in the middle the tape stands behind what was written.
+    fn write_filemarks(&self, count: u32) -> Result<(), DriveError>;
+
+    /// Spaces over records: forward when positive, backward when negative.
+    ///
+    /// # Errors
+    /// [`DriveError`]; meeting a mark or an end is no error but a [`SpaceEnd`].
+    fn space_records(&self, count: i64) -> Result<Spaced, DriveError>;
+
+    /// Spaces over filemarks: forward when positive, backward when negative.
+    ///
+    /// # Errors
+    /// As [`TapeDrive::space_records`].
+    fn space_filemarks(&self, count: i64) -> Result<Spaced, DriveError>;
+
+    /// Spaces to the end of data.
+    ///
+    /// # Errors
+    /// [`DriveError`].
+    fn space_to_end_of_data(&self) -> Result<(), DriveError>;
+
+    /// Positions before logical object `block`.
+    ///
+    /// # Errors
+    /// [`DriveError::EndOfData`] when the tape has fewer.
+    fn locate_block(&self, block: u64) -> Result<(), DriveError>;
+
+    /// Rewinds to the beginning of the tape.
+    ///
+    /// # Errors
+    /// [`DriveError`].
+    fn rewind(&self) -> Result<(), DriveError>;
+
+    /// Threads the cartridge in the drive at the beginning of the tape; rewinds a threaded one.
+    ///
+    /// # Errors
+    /// [`DriveError::Empty`] without a cartridge.
+    fn load(&self) -> Result<(), DriveError>;
+
+    /// Rewinds and unthreads; the cartridge stays in the drive. A drive already unloaded or empty is left so.
+    ///
+    /// # Errors
+    /// [`DriveError::Prevented`] while removal is prevented.
+    fn unload(&self) -> Result<(), DriveError>;
+
+    /// PREVENT ALLOW MEDIUM REMOVAL; the implementation ends it with the session that set it.
+    fn prevent_removal(&self, prevent: bool);
+}
