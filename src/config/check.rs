@@ -142,7 +142,7 @@ impl Checker<'_, '_> {
         for (index, raw) in parsed.raw.user.iter().enumerate() {
             let Some(user) = self.user(parsed, index, raw) else { continue };
             if users.iter().any(|other| other.name == user.name) {
-                let why = format!("user {:?} is defined twice; give each user another name", user.name);
+                let why = format!("user {:?}: name: is used twice; give each user another name", user.name);
                 self.problems.error(span_or(raw.get_ref().name.as_ref(), raw), why);
             }
             users.push(user);
