@@ -1,0 +1,419 @@
+//! From the file as written to the model: every semantic check, its message and its line.
+//!
+//! One function a section, and no early return: all problems come out at once. A key that could not be read was
+//! reported by `parse` already and only gets its default here. `[[loader]]` is in `check_loader`. Password files
+//! are read here, because a user without a usable password is a configuration error; nothing else is opened.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::{Range, RangeInclusive};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use toml::Spanned;
+
+use super::check_loader::check_loaders;
+use super::model::{AuthKinds, Config, Server, Space, User, limits};
+use super::network::Network;
+use super::parse::{Parsed, parse};
+use super::problem::{Checked, Problems};
+use super::raw::{Field, List, RawServer, RawSpace, RawUser, WholeNumber};
+use super::secret::Secret;
+
+/// Checks a configuration's text. `file` names it in messages, and relative paths are resolved against its directory.
+#[must_use]
+pub fn check_text(file: &Path, text: &str) -> Checked<Config> {
+    let mut problems = Problems::new(file, text);
+    let Some(mut parsed) = parse(text, &mut problems) else {
+        return problems.finish(None);
+    };
+    let base = file.parent().unwrap_or(Path::new("."));
+    let mut checker = Checker { problems: &mut problems, base };
+    let server = checker.server(&parsed.raw.server.take().unwrap_or_default());
+    let loaders = check_loaders(&mut checker, &parsed, &server);
+    let users = checker.users(&parsed);
+    let space = checker.space(parsed.raw.space.take());
+    checker.not_served_yet(&parsed);
+    problems.finish(Some(Config { server, users, space, loaders }))
+}
+
+/// Carries what every section's checks need.
+pub(super) struct Checker<'a, 't> {
+    pub(super) problems: &'a mut Problems<'t>,
+    base: &'a Path,
+}
+
+impl Checker<'_, '_> {
+    fn server(&mut self, raw: &RawServer) -> Server {
+        const SECTION: &str = "server";
+        let control_socket = self.path(SECTION, "control_socket", raw.control_socket.as_ref());
+        if let (Some(path), Some(field)) = (&control_socket, &raw.control_socket)
+            && path.as_os_str().as_bytes().len() > limits::SOCKET_PATH_BYTES_MAX
+        {
+            let most = limits::SOCKET_PATH_BYTES_MAX;
+            let why = format!("a Unix socket's path may have {most} bytes at most; choose a shorter one");
+            self.bad(SECTION, "control_socket", field, why);
+        }
+        let server = Server {
+            listen: self.listen(raw),
+            state_dir: self
+                .path(SECTION, "state_dir", raw.state_dir.as_ref())
+                .unwrap_or_else(|| PathBuf::from("/var/lib/tapesilo")),
+            control_socket: control_socket.unwrap_or_else(|| PathBuf::from("/run/tapesilo/control.sock")),
+            data_ports: raw.data_ports.as_ref().and_then(|field| self.data_ports(field)),
+            data_addresses: self.data_addresses(&raw.data_addresses),
+            metrics: raw.metrics.as_ref().and_then(|field| self.metrics(field)),
+            max_sessions: self
+                .number(SECTION, "max_sessions", raw.max_sessions.as_ref(), &limits::SESSIONS, 128)
+                .try_into()
+                .unwrap_or(usize::MAX),
+        };
+        self.ports_overlap(raw, &server);
+        server
+    }
+
+    fn listen(&mut self, raw: &RawServer) -> Vec<SocketAddr> {
+        let remedy = "write an address and a port, such as \"0.0.0.0:10000\" or \"[::]:10000\"";
+        let default = || vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, 10_000))];
+        let Some(list) = &raw.listen else { return default() };
+        self.parsed_list("server", "listen", list, remedy, "name at least one address")
+    }
+
+    fn data_addresses(&mut self, raw: &List<String>) -> Vec<Ipv4Addr> {
+        let Some(list) = raw else { return Vec::new() };
+        let remedy = "write an IPv4 address of this host that data servers can reach";
+        let found: Vec<Ipv4Addr> = self.parsed_list(
+            "server",
+            "data_addresses",
+            list,
+            remedy,
+            "remove the key to offer the control address",
+        );
+        for (address, field) in found.iter().zip(list.get_ref()) {
+            if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
+                self.bad(
+                    "server",
+                    "data_addresses",
+                    field,
+                    format!("nobody can connect to {address}; {remedy}"),
+                );
+            }
+        }
+        found
+    }
+
+    fn data_ports(&mut self, field: &Spanned<String>) -> Option<RangeInclusive<u16>> {
+        let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
+        let range = field.get_ref().split_once('-').and_then(|(low, high)| Some(port(low)?..=port(high)?));
+        let range = range.filter(|range| !range.is_empty());
+        if range.is_none() {
+            let why =
+                format!("{:?} is not a range of ports; write two, such as \"20000-20099\"", field.get_ref());
+            self.bad("server", "data_ports", field, why);
+        }
+        range
+    }
+
+    fn ports_overlap(&mut self, raw: &RawServer, server: &Server) {
+        let (Some(range), Some(field)) = (&server.data_ports, &raw.data_ports) else { return };
+        if let Some(address) = server.listen.iter().find(|address| range.contains(&address.port())) {
+            let why = format!("the range holds port {} of listen; choose another range", address.port());
+            self.bad("server", "data_ports", field, why);
+        }
+    }
+
+    fn metrics(&mut self, field: &Spanned<String>) -> Option<SocketAddr> {
+        self.no_effect(field.span(), "server: metrics");
+        let address = field.get_ref().parse().ok();
+        if address.is_none() {
+            let why =
+                format!("{:?} is not an address and a port, such as \"127.0.0.1:9464\"", field.get_ref());
+            self.bad("server", "metrics", field, why);
+        }
+        address
+    }
+
+    fn users(&mut self, parsed: &Parsed) -> Vec<User> {
+        let mut users: Vec<User> = Vec::new();
+        for (index, raw) in parsed.raw.user.iter().enumerate() {
+            let Some(user) = self.user(parsed, index, raw) else { continue };
+            if users.iter().any(|other| other.name == user.name) {
+                let why = format!("user {:?}: name: is used twice; give each user another name", user.name);
+                self.problems.error(span_or(raw.get_ref().name.as_ref(), raw), why);
+            }
+            users.push(user);
+        }
+        if parsed.raw.user.is_empty() {
+            self.problems.warning_of_file("no [[user]] is defined, so nobody can log in; add one");
+        }
+        users
+    }
+
+    fn user(&mut self, parsed: &Parsed, index: usize, spanned: &Spanned<RawUser>) -> Option<User> {
+        let raw = spanned.get_ref();
+        let label = label("user", index, raw.name.as_ref());
+        let required = Required { parsed, section: "user", index, table: spanned.span(), label: &label };
+        let name = self.required(&required, "name", raw.name.as_ref());
+        if let (Some(name), Some(field)) = (&name, &raw.name)
+            && !is_word(name)
+        {
+            let most = limits::WORD_BYTES_MAX;
+            self.bad(
+                &label,
+                "name",
+                field,
+                format!("use 1 to {most} printable ASCII characters without blanks"),
+            );
+        }
+        let password_file = self.required(&required, "password_file", raw.password_file.as_ref());
+        let password = raw.password_file.as_ref().and_then(|field| self.password(&label, field));
+        let auth = self.auth(&label, &raw.auth);
+        let allow = raw.allow.as_ref().map(|list| {
+            let remedy = "remove the key to let the user come from anywhere";
+            self.parsed_list::<Network>(&label, "allow", list, "", remedy)
+        });
+        let loaders = raw.loaders.as_ref().map(|list| self.visible_loaders(parsed, &label, list));
+        password_file?;
+        Some(User { name: name?, password: password?, auth, allow: allow.unwrap_or_default(), loaders })
+    }
+
+    fn password(&mut self, label: &str, field: &Spanned<String>) -> Option<Secret> {
+        let path = self.resolve(field.get_ref());
+        match read_password(&path) {
+            Ok((password, mode)) => {
+                if mode & 0o004 != 0 {
+                    let path = path.display();
+                    let why =
+                        format!("{path} can be read by everyone (mode {mode:04o}); run: chmod o-r {path}");
+                    self.problems.warning(field.span(), format_args!("{label}: password_file: {why}"));
+                }
+                Some(password)
+            }
+            Err(why) => {
+                self.bad(label, "password_file", field, format!("{}: {why}", path.display()));
+                None
+            }
+        }
+    }
+
+    fn auth(&mut self, label: &str, raw: &List<String>) -> AuthKinds {
+        let Some(list) = raw else { return AuthKinds { md5: true, text: false } };
+        let mut auth = AuthKinds { md5: false, text: false };
+        for kind in list.get_ref() {
+            match kind.get_ref().as_str() {
+                "md5" => auth.md5 = true,
+                "text" => auth.text = true,
+                other => {
+                    self.bad(label, "auth", kind, format!("{other:?} is not known; use \"md5\" or \"text\""))
+                }
+            }
+        }
+        if list.get_ref().is_empty() {
+            self.bad(label, "auth", list, "the list is empty, so the user could not log in; write [\"md5\"]");
+        }
+        auth
+    }
+
+    fn visible_loaders(
+        &mut self,
+        parsed: &Parsed,
+        label: &str,
+        list: &Spanned<Vec<Spanned<String>>>,
+    ) -> Vec<String> {
+        let known: Vec<&str> = parsed
+            .raw
+            .loader
+            .iter()
+            .filter_map(|raw| Some(raw.get_ref().name.as_ref()?.get_ref().as_str()))
+            .collect();
+        for name in list.get_ref() {
+            if !known.contains(&name.get_ref().as_str()) {
+                let why =
+                    format!("there is no loader {:?}; known: {}", name.get_ref(), words_or_none(&known));
+                self.bad(label, "loaders", name, why);
+            }
+        }
+        if list.get_ref().is_empty() {
+            self.bad(
+                label,
+                "loaders",
+                list,
+                "the list is empty; remove the key to let the user see all loaders",
+            );
+        }
+        list.get_ref().iter().map(|name| name.get_ref().clone()).collect()
+    }
+
+    fn space(&mut self, raw: Field<RawSpace>) -> Space {
+        let Some(raw) = raw else { return Space { alert_percent: 6, stop_percent: 5 } };
+        self.no_effect(raw.span(), "space");
+        let (span, raw) = (raw.span(), raw.into_inner());
+        let mut percent = |key: &str, field: &Field<WholeNumber>, default| {
+            let number = self.number("space", key, field.as_ref(), &limits::PERCENT, default);
+            u8::try_from(number).unwrap_or(u8::MAX)
+        };
+        let alert_percent = percent("alert_percent", &raw.alert_percent, 6);
+        let stop_percent = percent("stop_percent", &raw.stop_percent, 5);
+        if stop_percent > alert_percent {
+            let why = format!(
+                "space: stop_percent: {stop_percent} is above alert_percent ({alert_percent}), so writing would stop \
+                 before the warning; lower it or raise alert_percent"
+            );
+            self.problems.error(raw.stop_percent.map_or(span, |field| field.span()), why);
+        }
+        Space { alert_percent, stop_percent }
+    }
+
+    /// Sections of the contract that a later version serves.
+    fn not_served_yet(&mut self, parsed: &Parsed) {
+        let tables = parsed.raw.library.iter().map(|table| ("library", table));
+        for (section, table) in tables.chain(parsed.raw.copy.iter().map(|table| ("copy", table))) {
+            let why = format!("[[{section}]]: is not served by this version yet; ignored");
+            self.problems.warning(table.span(), why);
+        }
+    }
+
+    /// A warning that a key is understood but does nothing.
+    pub(super) fn no_effect(&mut self, span: Range<usize>, key: &str) {
+        self.problems.warning(span, format_args!("{key}: has no effect in this version yet; ignored"));
+    }
+
+    /// An error at a key: `section: key: why`.
+    pub(super) fn bad<T>(&mut self, section: &str, key: &str, field: &Spanned<T>, why: impl fmt::Display) {
+        self.problems.error(field.span(), format_args!("{section}: {key}: {why}"));
+    }
+
+    /// A number within a range, or its default; out of range is an error.
+    pub(super) fn number(
+        &mut self,
+        section: &str,
+        key: &str,
+        field: Option<&Spanned<WholeNumber>>,
+        range: &RangeInclusive<u32>,
+        default: u32,
+    ) -> u32 {
+        let Some(field) = field else { return default };
+        let number = field.get_ref().0;
+        if let Some(number) = u32::try_from(number).ok().filter(|number| range.contains(number)) {
+            return number;
+        }
+        let remedy =
+            if *range.start() > 0 && number < 1 { "set a positive number" } else { "set one within it" };
+        let (low, high) = (range.start(), range.end());
+        self.bad(section, key, field, format!("{number} is out of range ({low}..={high}); {remedy}"));
+        default
+    }
+
+    /// An optional path, resolved against the file's directory.
+    pub(super) fn path(
+        &mut self,
+        section: &str,
+        key: &str,
+        field: Option<&Spanned<String>>,
+    ) -> Option<PathBuf> {
+        let field = field?;
+        if field.get_ref().is_empty() || field.get_ref().contains('\0') {
+            self.bad(section, key, field, "is not a path; write one");
+        }
+        Some(self.resolve(field.get_ref()))
+    }
+
+    /// A key that must be there.
+    pub(super) fn required(
+        &mut self,
+        at: &Required<'_>,
+        key: &str,
+        field: Option<&Spanned<String>>,
+    ) -> Option<String> {
+        if field.is_none() && !at.parsed.was_removed(at.section, at.index, key) {
+            self.problems.error(at.table.clone(), format_args!("{}: {key}: is missing; set it", at.label));
+        }
+        field.map(|field| field.get_ref().clone())
+    }
+
+    fn resolve(&self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
+
+    /// A list whose elements parse to `T` and differ; each bad element is an error of its own.
+    fn parsed_list<T: FromStr<Err: fmt::Display> + PartialEq>(
+        &mut self,
+        section: &str,
+        key: &str,
+        list: &Spanned<Vec<Spanned<String>>>,
+        remedy: &str,
+        remedy_if_empty: &str,
+    ) -> Vec<T> {
+        let mut found = Vec::new();
+        for field in list.get_ref() {
+            match field.get_ref().parse::<T>() {
+                Ok(value) if found.contains(&value) => {
+                    self.bad(
+                        section,
+                        key,
+                        field,
+                        format!("{:?} stands there twice; remove one", field.get_ref()),
+                    );
+                }
+                Ok(value) => found.push(value),
+                Err(error) if remedy.is_empty() => self.bad(section, key, field, error),
+                Err(error) => {
+                    self.bad(section, key, field, format!("{:?}: {error}; {remedy}", field.get_ref()))
+                }
+            }
+        }
+        if list.get_ref().is_empty() {
+            self.bad(section, key, list, format!("the list is empty; {remedy_if_empty}"));
+        }
+        found
+    }
+}
+
+/// Where a required key was expected.
+pub(super) struct Required<'a> {
+    pub(super) parsed: &'a Parsed,
+    pub(super) section: &'static str,
+    pub(super) index: usize,
+    pub(super) table: Range<usize>,
+    pub(super) label: &'a str,
+}
+
+/// `loader "vault"`, or `loader number 2` while it has no name.
+pub(super) fn label(section: &str, index: usize, name: Option<&Spanned<String>>) -> String {
+    match name {
+        Some(name) => format!("{section} {:?}", name.get_ref()),
+        None => format!("{section} number {}", index + 1),
+    }
+}
+
+/// The place of a key, or of its table if it is absent.
+pub(super) fn span_or<T>(field: Option<&Spanned<String>>, table: &Spanned<T>) -> Range<usize> {
+    field.map_or_else(|| table.span(), Spanned::span)
+}
+
+/// Printable ASCII without blanks: what NDMP peers of all ages can carry as a name.
+pub(super) fn is_word(text: &str) -> bool {
+    (1..=limits::WORD_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn words_or_none(words: &[&str]) -> String {
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
+/// Reads a password file and its permission bits. Bounded: a password has 32 bytes, whatever the file holds.
+fn read_password(path: &Path) -> Result<(Secret, u32), String> {
+    let metadata =
+        std::fs::metadata(path).map_err(|error| format!("{error}; create it with the password in it"))?;
+    if !metadata.is_file() {
+        return Err("is not a regular file; name the file that holds the password".to_owned());
+    }
+    let mut content = Vec::new();
+    let file = File::open(path).map_err(|error| format!("{error}; let the server's user read it"))?;
+    file.take(1024).read_to_end(&mut content).map_err(|error| error.to_string())?;
+    let password = Secret::from_file_content(&content).map_err(|error| error.to_string())?;
+    Ok((password, metadata.mode() & 0o7777))
+}

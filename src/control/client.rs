@@ -1,0 +1,149 @@
+//! The asking side of the control socket, for the command line: blocking, one question at a time.
+//!
+//! Distinguishes "no server is running" from every other failure, because commands then read the disk themselves.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::Request;
+use hyper::client::conn::http1;
+use hyper::header::HOST;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::report::{LoaderReport, StatusReport, TapeReport};
+use super::routes::{ErrorBody, encode};
+
+/// How long connecting may take; a living server accepts at once.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer may take; longer than the server's own limit for a report.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
+/// Largest answer in bytes: 60000 tapes need about 20 MB.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nothing listens there.
+    #[error("no server is running (control socket {})", .0.display())]
+    NoServer(PathBuf),
+    /// This user may not connect.
+    #[error("control socket {}: permission denied; run this as root or as the server's user", .0.display())]
+    Denied(PathBuf),
+    /// The server answered with an error; its own words.
+    #[error("{message}")]
+    Refused {
+        /// HTTP status code.
+        status: u16,
+        /// One line from the server.
+        message: String,
+    },
+    /// Connected, but no usable answer came.
+    #[error("control socket {}: {cause}; look into the server's log", .path.display())]
+    Broken {
+        /// The socket.
+        path: PathBuf,
+        /// What went wrong.
+        cause: String,
+    },
+}
+
+/// Asks one server.
+#[derive(Debug, Clone)]
+pub struct ControlClient {
+    path: PathBuf,
+}
+
+impl ControlClient {
+    /// A client for the server behind that socket. Does not connect yet.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// `GET /v1/status`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists.
+    pub fn status(&self) -> Result<StatusReport, ClientError> {
+        self.get("/v1/status")
+    }
+
+    /// `GET /v1/loaders`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists.
+    pub fn loaders(&self) -> Result<Vec<LoaderReport>, ClientError> {
+        self.get("/v1/loaders")
+    }
+
+    /// `GET /v1/loaders/{name}`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 404 if there is no such loader.
+    pub fn loader(&self, name: &str) -> Result<LoaderReport, ClientError> {
+        self.get(&format!("/v1/loaders/{}", encode(name)))
+    }
+
+    /// `GET /v1/loaders/{name}/tapes`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 404 if there is no such loader.
+    pub fn tapes(&self, loader: &str) -> Result<Vec<TapeReport>, ClientError> {
+        self.get(&format!("/v1/loaders/{}/tapes", encode(loader)))
+    }
+
+    fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| self.broken(&error))?;
+        let (status, body) = runtime.block_on(async {
+            match timeout(ANSWER_TIMEOUT, self.exchange(target)).await {
+                Ok(result) => result,
+                Err(_) => Err(self.broken(&"no answer in time")),
+            }
+        })?;
+        if status == 200 {
+            return serde_json::from_slice(&body).map_err(|error| self.broken(&error));
+        }
+        let said = serde_json::from_slice::<ErrorBody>(&body);
+        let message = said.map_or_else(|_| format!("the server answered {status}"), |body| body.error);
+        Err(ClientError::Refused { status, message })
+    }
+
+    async fn exchange(&self, target: &str) -> Result<(u16, Bytes), ClientError> {
+        let stream = self.connect().await?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
+        let driver = tokio::spawn(connection);
+        let request = Request::get(target).header(HOST, "tapesilo").body(Empty::<Bytes>::new());
+        let request = request.map_err(|error| self.broken(&error))?;
+        let response = sender.send_request(request).await.map_err(|error| self.broken(&error))?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        driver.abort();
+        Ok((status, body.map_err(|error| self.broken(&error))?.to_bytes()))
+    }
+
+    async fn connect(&self) -> Result<UnixStream, ClientError> {
+        match timeout(CONNECT_TIMEOUT, UnixStream::connect(&self.path)).await {
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                    ClientError::NoServer(self.path.clone())
+                }
+                io::ErrorKind::PermissionDenied => ClientError::Denied(self.path.clone()),
+                _ => self.broken(&error),
+            }),
+            Err(_) => Err(self.broken(&"cannot connect in time")),
+        }
+    }
+
+    fn broken(&self, cause: &dyn std::fmt::Display) -> ClientError {
+        ClientError::Broken { path: self.path.clone(), cause: cause.to_string() }
+    }
+}

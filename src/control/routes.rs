@@ -1,0 +1,184 @@
+//! The table of what the control socket answers: method and path to a report.
+//!
+//! To add a command: one line in `answer`, one method in a trait of `report`. Pure (no sockets), and run on a
+//! blocking thread, because reporters may touch the disk.
+
+use serde::Serialize;
+
+use super::report::Reporter;
+
+/// A status code and a JSON body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+/// What an error's body looks like.
+#[derive(Debug, Serialize, serde::Deserialize)]
+pub(super) struct ErrorBody {
+    /// One line: the object, the cause, the remedy.
+    pub(super) error: String,
+}
+
+/// One request, its body already read (and bounded).
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) method: String,
+    pub(super) path: String,
+}
+
+/// Answers one request.
+pub(super) fn answer(reporter: &dyn Reporter, question: &Question) -> Answer {
+    let Some(segments) = segments(&question.path) else {
+        return failed(400, "the path is not percent-encoded UTF-8");
+    };
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    match (question.method.as_str(), segments.as_slice()) {
+        ("GET", ["v1", "status"]) => json(&reporter.status()),
+        ("GET", ["v1", "loaders"]) => json(&reporter.loaders()),
+        ("GET", ["v1", "loaders", name]) => match reporter.loader(name) {
+            Some(loader) => json(&loader),
+            None => no_loader(reporter, name),
+        },
+        ("GET", ["v1", "loaders", name, "tapes"]) => match reporter.tapes(name) {
+            Some(Ok(tapes)) => json(&tapes),
+            Some(Err(why)) => failed(500, &why),
+            None => no_loader(reporter, name),
+        },
+        (_, ["v1", "status" | "loaders", ..]) if question.method != "GET" => {
+            failed(405, &format!("{} is not possible here; use GET", question.method))
+        }
+        _ => failed(
+            404,
+            &format!("there is nothing at {}; is the server older than this command?", question.path),
+        ),
+    }
+}
+
+/// A refusal with its reason.
+pub(super) fn failed(status: u16, why: &str) -> Answer {
+    let body = ErrorBody { error: why.to_owned() };
+    Answer { status, body: serde_json::to_vec(&body).unwrap_or_default() }
+}
+
+/// One line that names the loader that is not there and those that are.
+pub(crate) fn no_loader_message(name: &str, known: &[String]) -> String {
+    let known =
+        if known.is_empty() { "there are none".to_owned() } else { format!("known: {}", known.join(", ")) };
+    format!("there is no loader {name:?}; {known}")
+}
+
+fn no_loader(reporter: &dyn Reporter, name: &str) -> Answer {
+    let known: Vec<String> = reporter.loaders().into_iter().map(|loader| loader.name).collect();
+    failed(404, &no_loader_message(name, &known))
+}
+
+fn json<T: Serialize>(report: &T) -> Answer {
+    match serde_json::to_vec(report) {
+        Ok(body) => Answer { status: 200, body },
+        Err(error) => failed(500, &format!("the report cannot be written as JSON: {error}")),
+    }
+}
+
+/// The path's parts, decoded; the query is not used.
+fn segments(path: &str) -> Option<Vec<String>> {
+    let path = path.split('?').next().unwrap_or_default();
+    path.strip_prefix('/')?.split('/').map(decode).collect()
+}
+
+/// Undoes [`encode`]: `%2F` to `/`.
+fn decode(text: &str) -> Option<String> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let mut digit = || char::from(bytes.next()?).to_digit(16);
+            decoded.push(u8::try_from(digit()? * 16 + digit()?).ok()?);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
+/// A name as one part of a path, whatever characters it has.
+pub(super) fn encode(name: &str) -> String {
+    use std::fmt::Write as _;
+    name.bytes().fold(String::with_capacity(name.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::report::{LoaderReport, StatusReport, TapeReport, TapesResult};
+    use super::*;
+
+    struct Fake;
+
+    impl Reporter for Fake {
+        fn status(&self) -> StatusReport {
+            StatusReport { version: "9".into(), ..StatusReport::default() }
+        }
+        fn loaders(&self) -> Vec<LoaderReport> {
+            vec![LoaderReport { name: "a b/ü".into(), ..LoaderReport::default() }]
+        }
+        fn loader(&self, name: &str) -> Option<LoaderReport> {
+            self.loaders().into_iter().find(|loader| loader.name == name)
+        }
+        fn tapes(&self, loader: &str) -> Option<TapesResult> {
+            match loader {
+                "sick" => Some(Err("slots.toml is damaged".into())),
+                _ => self.loader(loader).map(|_| Ok(vec![TapeReport::default()])),
+            }
+        }
+    }
+
+    #[test]
+    fn the_table() {
+        for (method, path, status, part) in [
+            ("GET", "/v1/status", 200, "\"version\":\"9\""),
+            ("GET", "/v1/status?x=1", 200, "\"version\":\"9\""),
+            ("GET", "/v1/loaders", 200, "[{"),
+            ("GET", "/v1/loaders/a%20b%2f%C3%BC", 200, "\"robot_device\""),
+            ("GET", "/v1/loaders/a%20b%2F%C3%BC/tapes", 200, "\"barcode\""),
+            ("GET", "/v1/loaders/x", 404, "no loader \\\"x\\\"; known: a b/ü"),
+            ("GET", "/v1/loaders/x/tapes", 404, "no loader"),
+            ("GET", "/v1/loaders/sick/tapes", 500, "slots.toml is damaged"),
+            ("GET", "/v1/loaders/%ZZ", 400, "percent-encoded"),
+            ("GET", "/v1/loaders/%FF", 400, "percent-encoded"),
+            ("GET", "/v1/loaders/%F", 400, "percent-encoded"),
+            ("GET", "*", 400, "percent-encoded"),
+            ("POST", "/v1/status", 405, "use GET"),
+            ("GET", "/v2/status", 404, "older"),
+            ("GET", "/", 404, "nothing at /"),
+        ] {
+            let answer = answer(&Fake, &Question { method: method.into(), path: path.into() });
+            let body = String::from_utf8(answer.body).unwrap();
+            assert_eq!(answer.status, status, "{method} {path}: {body}");
+            assert!(body.contains(part), "{method} {path}: {body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_survives_the_path(name in "\\PC{0,30}") {
+            prop_assert_eq!(decode(&encode(&name)), Some(name));
+        }
+
+        #[test]
+        fn any_path_is_answered(path in "[/%a-z0-9?]{0,40}") {
+            let answer = answer(&Fake, &Question { method: "GET".into(), path });
+            prop_assert!(answer.status >= 200);
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! What the configuration says about each kind of mistake: a table of files and the lines they must produce.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use tapesilo::config::{self, ConfigOrigin, Problem, backup_path, check_text, load_file, locate};
+
+/// A directory with a password file `pw` of mode 0600.
+fn scratch() -> tempfile::TempDir {
+    let scratch = tempfile::tempdir().unwrap();
+    let password = scratch.path().join("pw");
+    fs::write(&password, "secret\n").unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    scratch
+}
+
+/// The problems as the operator sees them, without the directory's name.
+fn lines(directory: &Path, problems: &[Problem]) -> Vec<String> {
+    let directory = format!("{}/", directory.display());
+    problems.iter().map(|problem| problem.to_string().replace(&directory, "")).collect()
+}
+
+const USER: &str = "[[user]]\nname = \"u\"\npassword_file = \"pw\"\n";
+const LOADER: &str = "[[loader]]\nname = \"v\"\npath = \"v\"\n";
+
+/// The errors of a file.
+fn errors_of(text: &str) -> Vec<String> {
+    let scratch = scratch();
+    let checked = check_text(&scratch.path().join("t.toml"), text);
+    assert_eq!(checked.value.is_none(), !checked.errors.is_empty());
+    lines(scratch.path(), &checked.errors)
+}
+
+#[test]
+fn each_mistake_in_a_loader_is_one_line_with_its_place() {
+    for (key, expected) in [
+        ("slots = 0", "slots: 0 is out of range (1..=60000); set a positive number"),
+        ("slots = -4", "slots: -4 is out of range (1..=60000); set a positive number"),
+        ("slots = 60001", "slots: 60001 is out of range (1..=60000); set one within it"),
+        ("slots = \"many\"", "slots: invalid type: string \"many\", expected a whole number without quotes"),
+        ("slots = 1.5", "slots: invalid type: floating point `1.5`, expected a whole number without quotes"),
+        ("drives = 65", "drives: 65 is out of range (1..=64); set one within it"),
+        ("mail_slots = 65", "mail_slots: 65 is out of range (0..=64); set one within it"),
+        ("tapes = 1001", "tapes: 1001 is out of range (0..=1000); set one within it"),
+        ("tape_capacity = 4096", "tape_capacity: 4 KiB is too small for a tape; set 1 MiB or more"),
+        (
+            "tape_capacity = \"1 G\"",
+            "tape_capacity: \"G\" is not a unit; use B, kB, MB, GB, TB, PB (powers of 1000) or \
+             KiB, MiB, GiB, TiB, PiB (powers of 1024)",
+        ),
+        (
+            "tape_capacity = true",
+            "tape_capacity: invalid type: boolean `true`, expected a size such as \"20 MiB\", or a number of bytes",
+        ),
+        (
+            "tape_family = \"vlt\"",
+            "tape_family: \"vlt\" cannot begin a barcode; use 1 to 6 capital letters and digits",
+        ),
+        (
+            "tape_family = \"VLTVLTX\"",
+            "tape_family: \"VLTVLTX\" cannot begin a barcode; use 1 to 6 capital letters and digits",
+        ),
+        (
+            "compression = \"zstd\"",
+            "compression: \"zstd\": this version stores records uncompressed; set \"none\"",
+        ),
+        (
+            "new_tape_at_end_of_medium = \"yes\"",
+            "new_tape_at_end_of_medium: invalid type: string \"yes\", expected a boolean",
+        ),
+        (
+            "aliases = { v_drive2 = \"x\" }",
+            "aliases: there is no device \"v_drive2\"; it has v_robot to v_drive1",
+        ),
+        (
+            "aliases = { v_drive0 = \"v_robot\" }",
+            "aliases: \"v_robot\" already names v_robot; choose another",
+        ),
+        (
+            "aliases = { v_drive0 = \"x\", v_drive1 = \"x\" }",
+            "aliases: \"x\" already names v_drive0; choose another",
+        ),
+        (
+            "aliases = { v_drive0 = \"n st\" }",
+            "aliases: use 1 to 64 printable ASCII characters without blanks",
+        ),
+        ("aliases = { v_drive0 = 3 }", "aliases: v_drive0: invalid type: integer `3`, expected a string"),
+    ] {
+        let text = format!("{USER}{LOADER}{key}\n");
+        assert_eq!(errors_of(&text), [format!("t.toml:7: loader \"v\": {expected}")], "{key}");
+    }
+}
+
+#[test]
+fn each_mistake_with_names_and_paths_is_one_line_with_its_place() {
+    for (text, expected) in [
+        (
+            "[[loader]]\nname = \"v/w\"\npath = \"v\"",
+            "2: loader \"v/w\": name: use 1 to 32 of A-Z, a-z, 0-9, _ and -: it becomes part of NDMP device names",
+        ),
+        ("[[loader]]\nname = \"v\"", "1: loader \"v\": path: is missing; set it"),
+        ("[[loader]]\nname = \"v\"\npath = \"\"", "3: loader \"v\": path: is not a path; write one"),
+        ("[[loader]]\npath = \"v\"", "1: loader number 1: name: is missing; set it"),
+        (
+            "[[loader]]\nname = \"v\"\npath = \"v\"\n[[loader]]\nname = \"v\"\npath = \"w\"",
+            "5: loader \"v\": name: is used twice; give each loader another name",
+        ),
+        (
+            "[[loader]]\nname = \"v\"\npath = \"v\"\n[[loader]]\nname = \"w\"\npath = \"x/../v\"",
+            "6: loader \"w\": path: is loader \"v\"'s directory too; give each its own",
+        ),
+        (
+            "[[loader]]\nname = \"v\"\npath = \"v/w\"\n[[loader]]\nname = \"w\"\npath = \"v\"",
+            "6: loader \"w\": path: lies within loader \"v\"'s directory or around it; give each its own",
+        ),
+        (
+            "server = { state_dir = \"d/state\" }\n[[loader]]\nname = \"v\"\npath = \"d\"",
+            "4: loader \"v\": path: holds the server's state_dir; give the loader a directory of its own",
+        ),
+        ("[server\nlisten = 1", "1:8: not valid TOML: unclosed table, expected `]`"),
+        (
+            "[servre]\nlisten = []",
+            "1: servre: unknown field `servre`, expected one of `server`, `user`, `space`, `loader`, `library`, `copy`",
+        ),
+    ] {
+        assert_eq!(errors_of(text), [format!("t.toml:{expected}")], "{text}");
+    }
+}
+
+#[test]
+fn each_mistake_in_the_server_section_is_one_line_with_its_place() {
+    for (key, expected) in [
+        (
+            "listen = [\"0.0.0.0\"]",
+            "2: server: listen: \"0.0.0.0\": invalid socket address syntax; write an address and a port, \
+             such as \"0.0.0.0:10000\" or \"[::]:10000\"",
+        ),
+        ("listen = []", "2: server: listen: the list is empty; name at least one address"),
+        (
+            "listen = [\n \"[::]:1\",\n \"[::]:1\"]",
+            "4: server: listen: \"[::]:1\" stands there twice; remove one",
+        ),
+        ("listen = \"[::]:1\"", "2: server: listen: invalid type: string \"[::]:1\", expected a sequence"),
+        (
+            "port = 1",
+            "2: server: port: unknown field `port`, expected one of `listen`, `state_dir`, `control_socket`, \
+             `data_ports`, `data_addresses`, `metrics`, `max_sessions`",
+        ),
+        (
+            "data_ports = \"20099-20000\"",
+            "2: server: data_ports: \"20099-20000\" is not a range of ports; write two, such as \"20000-20099\"",
+        ),
+        (
+            "data_ports = \"9000-11000\"",
+            "2: server: data_ports: the range holds port 10000 of listen; choose another range",
+        ),
+        (
+            "data_addresses = [\"0.0.0.0\"]",
+            "2: server: data_addresses: nobody can connect to 0.0.0.0; write an IPv4 address of this host that \
+             data servers can reach",
+        ),
+        (
+            "data_addresses = [\"::1\"]",
+            "2: server: data_addresses: \"::1\": invalid IPv4 address syntax; write an IPv4 address of this host \
+             that data servers can reach",
+        ),
+        (
+            "metrics = \"here\"",
+            "2: server: metrics: \"here\" is not an address and a port, such as \"127.0.0.1:9464\"",
+        ),
+        ("max_sessions = 0", "2: server: max_sessions: 0 is out of range (1..=10000); set a positive number"),
+        (
+            "[space]\nalert_percent = 5\nstop_percent = 7",
+            "4: space: stop_percent: 7 is above alert_percent (5), so writing would stop before the warning; \
+             lower it or raise alert_percent",
+        ),
+        (
+            "[space]\nstop_percent = 100",
+            "3: space: stop_percent: 100 is out of range (0..=99); set one within it",
+        ),
+    ] {
+        assert_eq!(
+            errors_of(&format!("[server]\n{key}")).first(),
+            Some(&format!("t.toml:{expected}")),
+            "{key}"
+        );
+    }
+    let long = format!("[server]\ncontrol_socket = \"/{}\"", "x".repeat(103));
+    assert_eq!(
+        errors_of(&long),
+        [
+            "t.toml:2: server: control_socket: a Unix socket's path may have 103 bytes at most; choose a shorter one"
+        ]
+    );
+}
+
+#[test]
+fn each_mistake_in_a_user_is_one_line_with_its_place() {
+    for (keys, expected) in [
+        ("password_file = \"pw\"", "1: user number 1: name: is missing; set it"),
+        ("name = \"a\"", "1: user \"a\": password_file: is missing; set it"),
+        (
+            "name = \"a b\"\npassword_file = \"pw\"",
+            "2: user \"a b\": name: use 1 to 64 printable ASCII characters without blanks",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"gone\"",
+            "3: user \"a\": password_file: gone: No such file or directory (os error 2); \
+             create it with the password in it",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"/dev/zero\"",
+            "3: user \"a\": password_file: /dev/zero: is not a regular file; name the file that holds the password",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"pw\"\nauth = [\"none\"]",
+            "4: user \"a\": auth: \"none\" is not known; use \"md5\" or \"text\"",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"pw\"\nauth = []",
+            "4: user \"a\": auth: the list is empty, so the user could not log in; write [\"md5\"]",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"pw\"\nallow = [\"10.0.0.1/8\"]",
+            "4: user \"a\": allow: \"10.0.0.1/8\" has bits set behind the prefix; write \"10.0.0.0/8\" for the \
+             network or \"10.0.0.1\" for the host",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"pw\"\nallow = []",
+            "4: user \"a\": allow: the list is empty; remove the key to let the user come from anywhere",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"pw\"\nloaders = [\"x\"]",
+            "4: user \"a\": loaders: there is no loader \"x\"; known: none",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"pw\"\n[[user]]\nname = \"a\"\npassword_file = \"pw\"",
+            "5: user \"a\": name: is used twice; give each user another name",
+        ),
+    ] {
+        assert_eq!(errors_of(&format!("[[user]]\n{keys}")), [format!("t.toml:{expected}")], "{keys}");
+    }
+}
+
+#[test]
+fn one_mistake_does_not_hide_another() {
+    let text = "[server]\nlisten = [\"nowhere\"]\nprot = 1\nmax_sessions = \"x\"\n\n\
+                [[user]]\nname = 7\npassword_file = \"pw\"\n\n\
+                [[loader]]\nname = \"v\"\npath = 3\nslots = 0\ndrives = \"two\"\n\n\
+                [[loader]]\nname = \"w\"\nslot = 1\ntape_capacity = \"x\"\n";
+    let found: Vec<String> = errors_of(text).iter().map(|line| line.chars().take(34).collect()).collect();
+    assert_eq!(
+        found,
+        [
+            "t.toml:2: server: listen: \"nowhere",
+            "t.toml:3: server: prot: unknown fi",
+            "t.toml:4: server: max_sessions: in",
+            "t.toml:7: user number 1: name: inv",
+            "t.toml:12: loader \"v\": path: inval",
+            "t.toml:13: loader \"v\": slots: 0 is",
+            "t.toml:14: loader \"v\": drives: inv",
+            "t.toml:16: loader \"w\": path: is mi",
+            "t.toml:18: loader \"w\": slot: unkno",
+            "t.toml:19: loader \"w\": tape_capaci",
+        ]
+    );
+}
+
+#[test]
+fn what_works_but_should_be_known_is_a_warning() {
+    let scratch = scratch();
+    let open = scratch.path().join("open");
+    fs::write(&open, "secret").unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).unwrap();
+    let text = "[server]\nmetrics = \"127.0.0.1:9464\"\n[space]\n[[user]]\nname = \"u\"\npassword_file = \"open\"\n\
+                [[loader]]\nname = \"va\"\npath = \"a\"\nnew_tape_at_end_of_medium = true\ncompression = \"none\"\n\
+                [[loader]]\nname = \"vault\"\npath = \"b\"\ntape_family = \"VA\"\n[[library]]\nname = \"attic\"\n\
+                x = [1]\n[[copy]]\nloader = \"va\"\n";
+    let checked = check_text(&scratch.path().join("t.toml"), text);
+    assert_eq!(checked.errors, []);
+    assert_eq!(
+        lines(scratch.path(), &checked.warnings),
+        [
+            "t.toml:2: server: metrics: has no effect in this version yet; ignored",
+            "t.toml:3: space: has no effect in this version yet; ignored",
+            "t.toml:6: user \"u\": password_file: open can be read by everyone (mode 0644); run: chmod o-r open",
+            "t.toml:10: loader \"va\": new_tape_at_end_of_medium: has no effect in this version yet; ignored",
+            "t.toml:15: loader \"vault\": tape_family: \"VA\" is loader \"va\"'s too, so two tapes may bear one \
+             barcode; choose another",
+            "t.toml:16: [[library]]: is not served by this version yet; ignored",
+            "t.toml:19: [[copy]]: is not served by this version yet; ignored",
+        ]
+    );
+    let empty = check_text(Path::new("t.toml"), "# nothing\n");
+    assert_eq!(empty.warnings.len(), 2, "no user, no loader: {:?}", empty.warnings);
+}
+
+#[test]
+fn a_whole_file_means_what_it_says() {
+    let scratch = scratch();
+    let text = "[server]\nlisten = [\"127.0.0.1:10001\", \"[::1]:10001\"]\nstate_dir = \"state\"\n\
+                control_socket = \"/run/t.sock\"\ndata_ports = \"20000-20099\"\ndata_addresses = [\"192.0.2.10\"]\n\
+                max_sessions = 7\n\
+                [[user]]\nname = \"u\"\npassword_file = \"pw\"\nauth = [\"md5\", \"text\"]\n\
+                allow = [\"192.0.2.0/24\"]\nloaders = [\"vault\"]\n\
+                [[loader]]\nname = \"vault\"\npath = \"/srv/vault\"\nslots = 12\ndrives = 3\nmail_slots = 0\n\
+                tape_capacity = \"20 MiB\"\ntape_family = \"V1\"\ntapes = 12\naliases = { vault_drive0 = \"nrst0a\" }\n\
+                [[loader]]\nname = \"b-2\"\npath = \"b\"\n";
+    let checked = check_text(&scratch.path().join("t.toml"), text);
+    assert_eq!((&checked.errors[..], &checked.warnings[..]), (&[][..], &[][..]));
+    let config = checked.value.unwrap();
+    assert_eq!(config.server.listen.len(), 2);
+    assert_eq!(config.server.state_dir, scratch.path().join("state"));
+    assert_eq!(config.server.control_socket, PathBuf::from("/run/t.sock"));
+    assert_eq!(config.server.data_ports, Some(20000..=20099));
+    assert_eq!(config.server.max_sessions, 7);
+
+    let user = &config.users[0];
+    assert_eq!((user.password.expose(), user.auth.md5, user.auth.text), (&b"secret"[..], true, true));
+    assert!(user.allows([192, 0, 2, 9].into()) && !user.allows([192, 0, 3, 9].into()));
+    assert!(user.sees("vault") && !user.sees("b-2"));
+
+    let [vault, second] = &config.loaders[..] else { panic!("two loaders") };
+    assert_eq!((vault.slots, vault.drives, vault.mail_slots, vault.tapes), (12, 3, 0, 12));
+    assert_eq!(vault.tape_capacity_bytes, 20 << 20);
+    assert_eq!(vault.device_names(), ["vault_robot", "vault_drive0", "vault_drive1", "vault_drive2"]);
+    assert_eq!(vault.resolve_device("nrst0a").as_deref(), Some("vault_drive0"));
+    assert_eq!(vault.resolve_device("vault_drive3"), None);
+    assert_eq!((second.slots, second.drives, second.mail_slots, second.tapes), (1000, 2, 4, 1));
+    assert_eq!((second.tape_capacity_bytes, second.tape_family.as_str()), (1_000_000_000_000, "B2"));
+}
+
+#[test]
+fn no_secret_is_printed() {
+    let scratch = scratch();
+    let checked = check_text(&scratch.path().join("t.toml"), USER);
+    assert!(!format!("{:?}", checked.value.unwrap()).contains("secret"));
+}
+
+#[test]
+fn an_unreadable_file_gives_way_to_its_backup() {
+    let good = format!("{USER}{LOADER}");
+    for spoilt in [None, Some(""), Some("\0\0\0\0"), Some("[[loader\nname"), Some("[[loader]]\nname = \"v")] {
+        let scratch = scratch();
+        let file = scratch.path().join("t.toml");
+        if let Some(text) = spoilt {
+            fs::write(&file, text).unwrap();
+        }
+        let alone = load_file(&file);
+        assert!(alone.config.is_none() && !alone.errors.is_empty(), "{spoilt:?}");
+
+        fs::write(backup_path(&file), &good).unwrap();
+        let loaded = load_file(&file);
+        assert_eq!(loaded.config.unwrap().loaders[0].name, "v");
+        assert_eq!(loaded.origin, ConfigOrigin::Backup { file: file.clone(), backup: backup_path(&file) });
+        assert!(loaded.warnings[0].to_string().contains("THE BACKUP"), "{:?}", loaded.warnings);
+        assert!(!loaded.errors.is_empty(), "what is wrong with the file is still said");
+
+        fs::write(backup_path(&file), "[[loader]]\nname = 3\n").unwrap();
+        let both_bad = load_file(&file);
+        assert!(both_bad.config.is_none());
+        let said = lines(scratch.path(), &both_bad.errors);
+        assert!(said.iter().any(|line| line.starts_with("t.toml.bak:2: ")), "{said:?}");
+    }
+}
+
+#[test]
+fn a_mistake_is_reported_even_if_there_is_a_backup() {
+    let scratch = scratch();
+    let file = scratch.path().join("t.toml");
+    fs::write(&file, format!("{LOADER}slots = 0\n")).unwrap();
+    fs::write(backup_path(&file), LOADER).unwrap();
+    let loaded = load_file(&file);
+    assert!(loaded.config.is_none());
+    assert_eq!(loaded.origin, ConfigOrigin::File(file));
+}
+
+#[test]
+fn the_file_is_the_named_one_or_the_default_one_or_none() {
+    let scratch = scratch();
+    let default = scratch.path().join("default.toml");
+    let named = scratch.path().join("named.toml");
+    assert_eq!(locate(None, &default), None);
+    assert_eq!(locate(Some(&named), &default), Some(named.clone()), "it must exist: loading it says so");
+    fs::write(backup_path(&default), "").unwrap();
+    assert_eq!(locate(None, &default), Some(default.clone()), "a lost file is not the embedded default");
+    assert_eq!(locate(Some(&named), &default), Some(named));
+}
+
+/// The example in `config/`.
+fn example() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/tapesilo.toml")).unwrap()
+}
+
+/// The example with the comment sign taken off every key and section.
+fn example_uncommented() -> String {
+    let is_key = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_code =
+        |rest: &str| rest.starts_with('[') || rest.split_once(" = ").is_some_and(|(key, _)| is_key(key));
+    let uncomment =
+        |line: &'_ str| line.strip_prefix('#').filter(|rest| is_code(rest)).unwrap_or(line).to_owned();
+    example().lines().map(uncomment).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_file_is_valid_with_and_without_its_comments() {
+    let scratch = scratch();
+    let password = scratch.path().join("pw").display().to_string();
+    for (text, loaders, warnings) in [(example(), 1, 0), (example_uncommented(), 1, 5)] {
+        let text = text.replace("/etc/tapesilo/backup.password", &password);
+        let checked = check_text(&scratch.path().join("tapesilo.toml"), &text);
+        assert_eq!(checked.errors, []);
+        assert_eq!(checked.warnings.len(), warnings, "{:?}", checked.warnings);
+        assert_eq!(checked.value.unwrap().loaders.len(), loaders);
+    }
+}
+
+#[test]
+fn the_example_file_shows_every_key() {
+    let mut section = String::new();
+    let mut shown = Vec::new();
+    for line in example_uncommented().lines() {
+        if line.starts_with('[') {
+            section = line.trim_matches(['[', ']']).to_owned();
+            shown.push((String::new(), section.clone()));
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            shown.push((section.clone(), key.to_owned()));
+        }
+    }
+    let keys = config::known_keys();
+    assert!(keys.len() > 25, "{keys:?}");
+    for (section, key) in keys {
+        assert!(
+            shown.contains(&(section.to_owned(), key.to_owned())),
+            "[{section}] {key} is not in the example"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_text_is_answered(text in "[\\[\\]a-z=\"{}., \n0-9#']{0,200}") {
+        let checked = check_text(Path::new("t.toml"), &text);
+        prop_assert_eq!(checked.value.is_none(), !checked.errors.is_empty());
+    }
+
+    #[test]
+    fn a_damaged_example_is_answered(at in 0_usize..4000, byte in 0_u8..128, length in 0_usize..40) {
+        let mut bytes = example_uncommented().into_bytes();
+        let start = at.min(bytes.len());
+        let end = (start + length).min(bytes.len());
+        bytes.splice(start..end, [byte]);
+        if let Ok(text) = String::from_utf8(bytes) {
+            for problem in check_text(Path::new("t.toml"), &text).errors {
+                prop_assert!(!problem.to_string().contains('\n'));
+            }
+        }
+    }
+}
