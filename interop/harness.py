@@ -66,7 +66,7 @@ class Report:
         except Exception as error:  # noqa: BLE001 - any failure is one line and the next step
             self.failed += 1
             text = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
-            print(f"FAILED  {name}: {text}", flush=True)
+            print(f"FAILED  {name}: {text[:1000]}", flush=True)
             if not isinstance(error, Failed):
                 traceback.print_exc(file=sys.stdout)
             return
@@ -79,7 +79,7 @@ class Report:
 
 def run(command, timeout, log=None, env=None, cwd=None):
     """Runs a program to its end and returns (status, text of stdout and stderr together); Failed when it takes too long."""
-    environment = dict(os.environ, LC_ALL="C.UTF-8", **(env or {}))
+    environment = dict(os.environ, LC_ALL="C", **(env or {}))
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                env=environment, cwd=cwd, start_new_session=True)
     try:
@@ -87,6 +87,8 @@ def run(command, timeout, log=None, env=None, cwd=None):
     except subprocess.TimeoutExpired:
         _end(process)
         output, _ = process.communicate()
+        if log:
+            pathlib.Path(log).write_bytes(output)
         raise Failed(f"{os.path.basename(str(command[0]))} still ran after {timeout} s") from None
     finally:
         _end(process)
@@ -290,7 +292,7 @@ def capture(path):
         time.sleep(0.3)  # packets still on their way through the kernel's ring
         process.send_signal(signal.SIGINT)
         process.wait(20)
-        counts = re.search(rb"received/dropped on interface[^:]*: *(\d+)/(\d+)", log.read_bytes())
+        counts = re.search(rb"received/dropped on interface '.*': (\d+)/(\d+)", log.read_bytes())
         check(counts, f"dumpcap said nothing of dropped packets: {_tail(log)}")
         check(int(counts[2]) == 0, f"dumpcap dropped {int(counts[2])} of {int(counts[1])} packets")
     finally:
@@ -303,6 +305,7 @@ def decode(path, judge_client=True):
     Failed when there is none, when a frame is malformed or carries an expert error, when bytes are missing from a stream, or
     when a frame with data is no NDMP. With judge_client False only what the server sent is judged (the client's is bad on purpose).
     """
+    check(path.exists(), "no capture")
     ours = f"tcp.port == {PORT}" if judge_client else f"tcp.srcport == {PORT}"
     messages = sum(len(line.split(",")) for line in _tshark(path, f"ndmp && {ours}", ["ndmp.sequence"]) if line)
     check(messages > 0, f"tshark found no NDMP message in {path}")

@@ -26,7 +26,7 @@ def build(root, big_mib=34):
     _write(root + b"/odd/  leading, trailing and 'quoted' \"spaces\"  ", b"x")
     _write(root + b"/odd/new\nline\ttab\\backslash;$(false)%41", b"shell")
     _write(root + b"/odd/" + b"n" * 255, b"longest name")
-    _write(root + b"/deep" + b"/level of a long path" * 40 + b"/bottom", b"deep")
+    _write(root + b"/deep" + b"/level of a long path" * 30 + b"/bottom", b"deep")
     _write(root + b"/odd/empty", b"")
     _sparse(root + b"/odd/sparse", 3 << 20)
     os.makedirs(root + b"/empty/inside/nothing")
