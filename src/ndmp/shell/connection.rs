@@ -1,0 +1,444 @@
+//! One control connection: records in, effects performed in order, records out.
+//!
+//! One task owns everything of a session: its socket, its device, its data connection. Each turn takes one event
+//! (bytes, a completion, the pump's end …), hands it to the session, and performs what comes back. When the task
+//! ends, however it ends, dropping its fields closes the device and frees it.
+
+use super::data::{DataConnection, Task, connect};
+use super::registry::SessionEntry;
+use super::{Shared, work};
+use crate::ndmp::framing::{Decoder, frame};
+use crate::ndmp::session::{
+    CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Outgoing, Session, Work,
+};
+use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
+use crate::scsi::changer::{self, Nexus};
+use crate::vtl::drive::{DriveHandle, DriveLease};
+use crate::vtl::loader::Loader;
+use bytes::{Buf, Bytes, BytesMut};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A peer that has not logged in after so long is hung up on.
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// A record that has begun must be whole after so long without a byte.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(120);
+/// A peer that takes no replies for so long is gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long an open waits for a drive whose last holder is just leaving.
+const BUSY_WAIT: Duration = Duration::from_millis(500);
+const RELEASE_WAIT: Duration = Duration::from_secs(30);
+const BUSY_POLL: Duration = Duration::from_millis(5);
+/// Dead peers are found by keepalive: sessions are quiet for hours while a mover runs.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEPALIVE_PROBES: u32 = 6;
+/// How much is read from the socket at once at least.
+const READ_BYTES: usize = 16 * 1024;
+
+/// The device a session has open.
+enum Device {
+    None,
+    Tape(DriveLease),
+    Robot { loader: Arc<Loader>, nexus: Arc<Mutex<Nexus>> },
+}
+
+/// What a piece of work brings: the session's part, and the shell's.
+struct Done {
+    completion: Completion,
+    device: Option<Device>,
+    socket: Option<TcpStream>,
+}
+
+impl From<Completion> for Done {
+    fn from(completion: Completion) -> Done {
+        Done { completion, device: None, socket: None }
+    }
+}
+
+/// What a turn of the loop takes.
+enum Turn {
+    Read(io::Result<usize>),
+    Done(Done),
+    Accepted(io::Result<(TcpStream, SocketAddr)>),
+    Pumped(super::data::Pumped),
+    PeerGone,
+    Stop,
+    TimedOut,
+}
+
+/// A control connection and everything it owns. The data connection stands before the device, so that its pump is
+/// told to stop before the device is closed behind it.
+pub(super) struct Connection {
+    session: Session,
+    data: DataConnection,
+    device: Device,
+    work: Option<Task<Done>>,
+    socket: TcpStream,
+    local: SocketAddr,
+    decoder: Decoder,
+    input: BytesMut,
+    deadline: Instant,
+    is_over: bool,
+    shared: Arc<Shared>,
+    entry: Arc<SessionEntry>,
+    stop: watch::Receiver<bool>,
+    greeting: Vec<Effect>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        socket: TcpStream,
+        shared: Arc<Shared>,
+        entry: Arc<SessionEntry>,
+        stop: watch::Receiver<bool>,
+    ) -> io::Result<Connection> {
+        socket.set_nodelay(true)?;
+        keep_alive(&socket)?;
+        let peer = entry.peer.ip().to_canonical();
+        let mut facts = shared.facts.clone();
+        facts.users.retain(|user| user.allows(peer));
+        let (session, greeting) = Session::new(Arc::new(facts), Box::new(challenge), now_unix_seconds());
+        tracing::info!(session = entry.id, peer = %entry.peer, "session began");
+        Ok(Connection {
+            session,
+            data: DataConnection::default(),
+            device: Device::None,
+            work: None,
+            local: socket.local_addr()?,
+            socket,
+            decoder: Decoder::new(MESSAGE_BEFORE_LOGIN_MAX_BYTES),
+            input: BytesMut::new(),
+            deadline: Instant::now() + LOGIN_TIMEOUT,
+            is_over: false,
+            shared,
+            entry,
+            stop,
+            greeting,
+        })
+    }
+
+    /// Runs until either side ends the connection.
+    pub(super) async fn run(mut self) -> io::Result<()> {
+        let greeting = std::mem::take(&mut self.greeting);
+        self.perform(greeting).await?;
+        while !self.is_over {
+            let turn = self.next_turn().await;
+            let effects = self.take(turn)?;
+            self.perform(effects).await?;
+            self.take_records().await?;
+            self.entry.publish(
+                self.session.summary(),
+                self.data.control().map(|control| control.progress.clone()),
+            );
+        }
+        let _ = timeout(WRITE_TIMEOUT, self.socket.shutdown()).await;
+        Ok(())
+    }
+
+    /// Waits for the next thing to happen. Input waits while a request is pending.
+    async fn next_turn(&mut self) -> Turn {
+        let wants_input = self.session.is_ready();
+        tokio::select! {
+            done = optional(&mut self.work) => Turn::Done(done),
+            accepted = optional(&mut self.data.accept) => Turn::Accepted(accepted),
+            pumped = optional(&mut self.data.pump) => Turn::Pumped(pumped),
+            () = optional(&mut self.data.peer_gone) => Turn::PeerGone,
+            read = self.socket.read_buf(&mut self.input), if wants_input => Turn::Read(read),
+            _ = self.stop.wait_for(|stop| *stop) => Turn::Stop,
+            () = sleep_until(self.deadline), if wants_input && self.has_deadline() => Turn::TimedOut,
+        }
+    }
+
+    /// Hands the turn to the session.
+    fn take(&mut self, turn: Turn) -> io::Result<Vec<Effect>> {
+        let live = self.live();
+        Ok(match turn {
+            Turn::Read(read) => {
+                if read? == 0 {
+                    self.is_over = true;
+                    if self.decoder.mid_record(&self.input) {
+                        return Err(io::Error::new(
+                            io::ErrorKind::UnexpectedEof,
+                            "the connection ended within a message",
+                        ));
+                    }
+                } else if self.session.is_authenticated() {
+                    self.deadline = Instant::now() + RECORD_TIMEOUT;
+                }
+                Vec::new()
+            }
+            Turn::Done(done) => {
+                self.work = None;
+                self.finish(done, &live)
+            }
+            Turn::Accepted(accepted) => {
+                self.data.accept = None;
+                let event = match accepted.and_then(|(socket, _)| self.data.adopt(socket)) {
+                    Ok(peer) => Event::PeerConnected(peer),
+                    Err(error) => Event::AcceptFailed(error.to_string()),
+                };
+                let effects = self.session.on_event(event, &live);
+                self.watch_if_idle(&effects);
+                effects
+            }
+            Turn::Pumped(pumped) => {
+                let ended = self.data.park(pumped);
+                let is_recovery = matches!(self.session.data_mode(), Some(crate::mover::Mode::Write));
+                let effects = self.session.on_event(Event::PumpEnded(ended), &live);
+                if is_recovery {
+                    self.watch_if_idle(&effects);
+                }
+                effects
+            }
+            Turn::PeerGone => {
+                self.data.peer_gone = None;
+                self.session.on_event(Event::PeerGone, &live)
+            }
+            Turn::Stop => self.session.on_event(Event::Shutdown, &live),
+            Turn::TimedOut => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer fell silent"));
+            }
+        })
+    }
+
+    fn finish(&mut self, done: Done, live: &Live) -> Vec<Effect> {
+        if let Some(device) = done.device {
+            self.device = device;
+        }
+        let completion = match done.socket.map(|socket| self.data.adopt(socket)) {
+            None => done.completion,
+            Some(Ok(peer)) => Completion::Connected(Ok(peer)),
+            Some(Err(error)) => Completion::Connected(Err(error.to_string())),
+        };
+        let is_connected = matches!(completion, Completion::Connected(Ok(_)));
+        let live = Live { drive: self.drive_status(), ..live.clone() };
+        let effects = self.session.on_completion(completion, &live);
+        if is_connected {
+            self.watch_if_idle(&effects);
+        }
+        effects
+    }
+
+    /// A recovery that waits for the DMA must notice when the data server goes.
+    fn watch_if_idle(&mut self, effects: &[Effect]) {
+        let is_recovery = matches!(self.session.data_mode(), Some(crate::mover::Mode::Write));
+        let goes_on = effects.iter().any(|effect| matches!(effect, Effect::Pump { .. } | Effect::Disconnect(_)));
+        if is_recovery && !goes_on {
+            self.data.watch();
+        }
+    }
+
+    /// Hands whole records to the session, as long as none is pending.
+    async fn take_records(&mut self) -> io::Result<()> {
+        while !self.is_over && self.session.is_ready() {
+            let Some(record) = self.decoder.decode(&mut self.input).map_err(io::Error::other)? else { break };
+            let effects = self.session.on_record(record, &self.live());
+            self.perform(effects).await?;
+        }
+        self.input.reserve(READ_BYTES);
+        Ok(())
+    }
+
+    async fn perform(&mut self, effects: Vec<Effect>) -> io::Result<()> {
+        for effect in effects {
+            match effect {
+                Effect::Send(outgoing) => self.send(outgoing).await?,
+                Effect::Work(work) => self.begin(work).await,
+                Effect::Pump { start, progress } => match &self.device {
+                    Device::Tape(lease) => self.data.start(lease, start, progress),
+                    Device::None | Device::Robot { .. } => {
+                        tracing::error!("a pump was asked for without an open drive");
+                    }
+                },
+                Effect::Disconnect(_) => self.data.disconnect(),
+                Effect::CloseDevice => self.device = Device::None,
+                Effect::ResetRobot => {
+                    if let Device::Robot { nexus, .. } = &self.device {
+                        *nexus.lock().unwrap_or_else(PoisonError::into_inner) = Nexus::default();
+                    }
+                }
+                Effect::Authenticated => self.decoder.set_max_record_bytes(MESSAGE_MAX_BYTES),
+                Effect::Hangup => self.is_over = true,
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, outgoing: Outgoing) -> io::Result<()> {
+        let frame = frame(&outgoing.header, outgoing.body).map_err(io::Error::other)?;
+        write_parts(&mut self.socket, frame.into_parts()).await
+    }
+
+    async fn begin(&mut self, work: Work) {
+        let task: Task<Done> = match (work, &self.device) {
+            (Work::OpenTape(index), _) => {
+                let drive = self.shared.drives[index].clone();
+                let holder = self.holder();
+                Box::pin(open_tape(drive, holder))
+            }
+            (Work::OpenRobot(index), _) => {
+                let loader = self.shared.robots[index].clone();
+                let device = Device::Robot { loader, nexus: Arc::default() };
+                let completion = Completion::RobotOpened(Ok(()));
+                Box::pin(async { Done { completion, device: Some(device), socket: None } })
+            }
+            (Work::Tape(tape_work), Device::Tape(lease)) => {
+                let running = lease.run(move |drive| work::perform(drive, tape_work));
+                Box::pin(async move {
+                    let gone = |error: crate::vtl::drive::DriveGone| Completion::Cdb(Err(error.to_string()));
+                    running.await.unwrap_or_else(gone).into()
+                })
+            }
+            (Work::RobotCdb(cdb), Device::Robot { loader, nexus }) => {
+                Box::pin(execute_robot(loader.clone(), nexus.clone(), cdb))
+            }
+            (Work::Listen, _) => {
+                let addresses = self.data.listen(&self.shared.data, self.local).await;
+                let completion = Completion::Listening(addresses);
+                Box::pin(async { completion.into() })
+            }
+            (Work::Connect(addresses), _) => Box::pin(async move {
+                match connect(&addresses).await {
+                    // The address is filled in when the socket has been taken over.
+                    Ok(socket) => Done {
+                        completion: Completion::Connected(Err(String::new())),
+                        device: None,
+                        socket: Some(socket),
+                    },
+                    Err(text) => Completion::Connected(Err(text)).into(),
+                }
+            }),
+            (Work::Tape(_) | Work::RobotCdb(_), _) => {
+                let text = "internal fault: the device is not open".to_owned();
+                Box::pin(async { Completion::Cdb(Err(text)).into() })
+            }
+        };
+        self.work = Some(task);
+    }
+
+    fn live(&self) -> Live {
+        Live {
+            now_unix_seconds: now_unix_seconds(),
+            drive: self.drive_status(),
+            progress: self.data.control().map(|control| control.progress.get()),
+        }
+    }
+
+    fn drive_status(&self) -> Option<crate::vtl::drive::DriveStatus> {
+        match &self.device {
+            Device::Tape(lease) => Some(lease.drive().status()),
+            Device::None | Device::Robot { .. } => None,
+        }
+    }
+
+    /// How this session appears to whoever finds a drive busy.
+    fn holder(&self) -> String {
+        format!("session {} from {}", self.entry.id, self.entry.peer)
+    }
+
+    /// Whether silence ends the session: before the login, and within a record.
+    fn has_deadline(&self) -> bool {
+        !self.session.is_authenticated() || self.decoder.mid_record(&self.input)
+    }
+}
+
+/// Tells a DMA that is not wanted why, and hangs up.
+pub(super) async fn refuse(mut socket: TcpStream, text: &str) {
+    for effect in Session::refuse(text, now_unix_seconds()) {
+        if let Effect::Send(outgoing) = effect
+            && let Ok(frame) = frame(&outgoing.header, outgoing.body)
+            && write_parts(&mut socket, frame.into_parts()).await.is_err()
+        {
+            return;
+        }
+    }
+    let _ = timeout(WRITE_TIMEOUT, socket.shutdown()).await;
+}
+
+/// Keepalive for connections that may be quiet for hours.
+pub(super) fn keep_alive(socket: &TcpStream) -> io::Result<()> {
+    let keepalive = socket2::TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES);
+    socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
+}
+
+/// All parts in as few system calls as the kernel takes.
+async fn write_parts(socket: &mut TcpStream, parts: Vec<Bytes>) -> io::Result<()> {
+    let mut parts = parts.into_iter();
+    let head = parts.next().unwrap_or_default();
+    let rest: Vec<Bytes> = parts.collect();
+    let written = async {
+        match rest.as_slice() {
+            [] => socket.write_all_buf(&mut head.clone()).await,
+            [body] => socket.write_all_buf(&mut head.clone().chain(body.clone())).await,
+            more => {
+                let mut head = head.clone();
+                socket.write_all_buf(&mut head).await?;
+                for part in more {
+                    socket.write_all_buf(&mut part.clone()).await?;
+                }
+                Ok(())
+            }
+        }
+    };
+    match timeout(WRITE_TIMEOUT, written).await {
+        Ok(result) => result,
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no replies")),
+    }
+}
+
+/// Takes the drive; waits a moment for one whose holder is just leaving.
+async fn open_tape(drive: DriveHandle, holder: String) -> Done {
+    let begun = Instant::now();
+    loop {
+        let occupied = match drive.acquire(&holder) {
+            Ok(lease) => {
+                let completion = Completion::TapeOpened(Ok(drive.status()));
+                return Done { completion, device: Some(Device::Tape(lease)), socket: None };
+            }
+            Err(occupied) => occupied,
+        };
+        let patience = if occupied.is_releasing { RELEASE_WAIT } else { BUSY_WAIT };
+        if begun.elapsed() >= patience {
+            return Completion::TapeOpened(Err(OpenFault::Busy(occupied.by))).into();
+        }
+        tokio::time::sleep(BUSY_POLL).await;
+    }
+}
+
+/// The robot may wait for drives, so its commands run on a thread that may block.
+async fn execute_robot(loader: Arc<Loader>, nexus: Arc<Mutex<Nexus>>, cdb: Cdb) -> Done {
+    let executed = tokio::task::spawn_blocking(move || {
+        let mut nexus = nexus.lock().unwrap_or_else(PoisonError::into_inner);
+        changer::execute(&loader, &mut nexus, &cdb.bytes, &cdb.data_out, cdb.allocation_bytes)
+    });
+    Completion::Cdb(executed.await.map_err(|error| format!("internal fault in the robot: {error}"))).into()
+}
+
+async fn optional<T>(task: &mut Option<Task<T>>) -> T {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now_unix_seconds() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
+}
+
+fn challenge() -> [u8; CHALLENGE_BYTES] {
+    let mut bytes = [0; CHALLENGE_BYTES];
+    // Without randomness there is no authentication; the kernel gives it unless it is broken beyond use.
+    getrandom::fill(&mut bytes).expect("the kernel's random generator works");
+    bytes
+}

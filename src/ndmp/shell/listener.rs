@@ -1,0 +1,91 @@
+//! Takes new control connections: from the listening sockets to one task each, until the server stops.
+//!
+//! It must not know the protocol, but for the refusal of a DMA that is not wanted.
+
+use super::connection::{self, Connection};
+use super::Shared;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// After a failed accept (no descriptor left, say) the next one waits.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The open listening sockets.
+pub struct Listeners(Vec<TcpListener>);
+
+/// Opens all listening sockets, or says which address failed.
+///
+/// # Errors
+/// One line that names the address.
+pub async fn bind(addresses: &[SocketAddr]) -> io::Result<Listeners> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            let text =
+                format!("cannot listen on {address}: {error}; stop what uses it, or set server.listen or --listen");
+            io::Error::new(error.kind(), text)
+        })?;
+        listeners.push(listener);
+    }
+    Ok(Listeners(listeners))
+}
+
+impl Listeners {
+    /// The addresses in use, with the port that the system chose for port 0.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves until `stop` becomes true; then tells every session and waits until all have let go of their devices.
+    pub async fn serve(self, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
+        let mut accepting = JoinSet::new();
+        for listener in self.0 {
+            accepting.spawn(accept(listener, shared.clone(), stop.clone()));
+        }
+        while accepting.join_next().await.is_some() {}
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = sessions.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((socket, peer)) => {
+                    sessions.spawn(session(socket, peer, shared.clone(), stop.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a control connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    while sessions.join_next().await.is_some() {}
+}
+
+async fn session(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
+    let Some(entry) = shared.registry.add(peer, shared.sessions_max) else {
+        tracing::warn!(%peer, max = shared.sessions_max, "refused: too many sessions");
+        connection::refuse(socket, "too many sessions: end one, or raise server.max_sessions").await;
+        return;
+    };
+    let id = entry.id;
+    let result = match Connection::new(socket, shared.clone(), entry, stop) {
+        Ok(connection) => connection.run().await,
+        Err(error) => Err(error),
+    };
+    match result {
+        Ok(()) => tracing::info!(session = id, %peer, "session ended"),
+        Err(error) => tracing::info!(session = id, %peer, %error, "session ended by its connection"),
+    }
+    shared.registry.remove(id);
+}

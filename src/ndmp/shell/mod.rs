@@ -1,0 +1,46 @@
+//! The shell around sessions: sockets, time, and the threads that do what a session's effects ask for.
+//!
+//! `connection` runs one control connection, `data` its data connection, `work` what is done on the drive's thread,
+//! `registry` who is connected, `listener` takes new ones. It must not decide anything of the protocol: that is
+//! `ndmp::session`.
+
+mod connection;
+mod data;
+mod listener;
+mod registry;
+mod work;
+
+pub use listener::{Listeners, bind};
+pub use registry::{Registry, SessionEntry};
+
+use super::session::Facts;
+use crate::vtl::drive::DriveHandle;
+use crate::vtl::loader::Loader;
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// Everything that sessions share.
+pub struct Shared {
+    /// What sessions are told; its devices have the same indices as `drives` and `robots`.
+    pub facts: Facts,
+    /// The drives.
+    pub drives: Vec<DriveHandle>,
+    /// The robots: each is its loader's.
+    pub robots: Vec<Arc<Loader>>,
+    /// How data connections are offered.
+    pub data: DataSettings,
+    /// Sessions at one time.
+    pub sessions_max: usize,
+    /// Who is connected.
+    pub registry: Registry,
+}
+
+/// How data connections are offered.
+#[derive(Clone, Debug, Default)]
+pub struct DataSettings {
+    /// Ports to listen on; any port if none.
+    pub ports: Option<RangeInclusive<u16>>,
+    /// Addresses offered instead of the control connection's own.
+    pub addresses: Vec<Ipv4Addr>,
+}
