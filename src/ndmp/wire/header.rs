@@ -1,4 +1,4 @@
-//! What stands in front of every message: the header (draft 2.7.2), and the split of a record into header and body.
+//! What stands in front of every message: the header (draft 2.7), and the split of a record into header and body.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! LOG (draft 3.8): posts for people. DMAs copy them into their job reports.
+//! LOG (draft 4.2): posts for people. DMAs copy them into their job reports.
 
 use super::limits::{PATH_MAX_BYTES, TEXT_MAX_BYTES};
 use crate::ndmp::xdr::{Text, xdr_types};

@@ -1,4 +1,4 @@
-//! NOTIFY (draft 3.7): posts from server to DMA, without a reply.
+//! NOTIFY (draft 4.1): posts from server to DMA, without a reply.
 
 use super::data::DataHaltReason;
 use super::limits::TEXT_MAX_BYTES;

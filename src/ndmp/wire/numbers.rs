@@ -5,7 +5,7 @@ use super::limits::{ENV_VALUE_MAX_BYTES, NAME_MAX_BYTES};
 use crate::ndmp::xdr::{Text, xdr_consts, xdr_types};
 
 xdr_consts! {
-    /// The version of the protocol that this module describes.
+    /// The version of the protocol that stands here.
     NDMP4_VERSION => VERSION = 4,
     /// The TCP port of control connections.
     NDMP4_PORT => PORT = 10000,
