@@ -1,0 +1,144 @@
+//! `label.toml`: what is written on a cartridge's label and kept in its memory: name, capacity, protection, counters.
+//!
+//! Never needed to read the log's records, so losing counters is not losing data. Written by rename, with the
+//! previous version beside it; see `FORMAT.md`, "label.toml".
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::error::TapeError;
+
+const LABEL: &str = "label.toml";
+const BACKUP: &str = "label.toml.bak";
+const TEMPORARY: &str = "label.toml.tmp";
+const BACKUP_TEMPORARY: &str = "label.toml.bak.tmp";
+/// A label is a few hundred bytes; a file much longer is none.
+const LABEL_BYTES_MAX: u64 = 64 << 10;
+
+/// A tape's label.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    /// The name on the cartridge, which the robot's reader sees.
+    pub barcode: String,
+    /// Ties the label to its log.
+    pub uuid: Uuid,
+    /// How many bytes of log the tape holds.
+    pub capacity_bytes: u64,
+    /// Written once: data can be appended, never overwritten or erased.
+    #[serde(default)]
+    pub worm: bool,
+    /// Nothing may be written.
+    #[serde(default)]
+    pub write_protected: bool,
+    /// When the tape was created, in seconds since 1970.
+    pub created_unix_s: u64,
+    /// What was done with the tape.
+    #[serde(default)]
+    pub counters: Counters,
+}
+
+/// What was done with a tape since it was created. Brought up to date when the tape is closed: a crash loses what
+/// was counted since the load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Counters {
+    /// How often the tape was opened.
+    pub loads: u64,
+    /// Payload bytes of records written.
+    pub bytes_written: u64,
+    /// Payload bytes of records read.
+    pub bytes_read: u64,
+    /// Records written, without filemarks.
+    pub records_written: u64,
+    /// Records read, without filemarks.
+    pub records_read: u64,
+    /// Filemarks written.
+    pub filemarks_written: u64,
+    /// Reads and movements that met damage.
+    pub medium_errors: u64,
+}
+
+/// Reads the label of the tape in `directory`, or, with a warning, its backup.
+pub(super) fn load(directory: &Path) -> Result<Label, TapeError> {
+    let path = directory.join(LABEL);
+    let reason = match read(&path) {
+        Ok(label) => return Ok(label),
+        Err(reason) => reason,
+    };
+    match read(&directory.join(BACKUP)) {
+        Ok(label) => {
+            tracing::warn!(label = %path.display(), %reason, "unreadable; going on with the backup beside it");
+            Ok(label)
+        }
+        Err(backup) => {
+            let reason =
+                format!("{reason}; its backup {BACKUP} does not help: {backup}; restore one of them");
+            Err(TapeError::Label { path, reason })
+        }
+    }
+}
+
+/// Writes `label` durably; the version before it becomes the backup, if it can be read.
+pub(super) fn store(directory: &Path, label: &Label) -> Result<(), TapeError> {
+    let failed = |error: &dyn std::fmt::Display| TapeError::Label {
+        path: directory.join(LABEL),
+        reason: format!("cannot be written: {error}"),
+    };
+    let text = toml::to_string(label).map_err(|error| failed(&error))?;
+    replace(directory, text.as_bytes()).map_err(|error| failed(&error))
+}
+
+/// Whether `directory` holds a label or a backup of one, readable or not.
+pub(super) fn exists(directory: &Path) -> io::Result<bool> {
+    Ok(directory.join(LABEL).try_exists()? || directory.join(BACKUP).try_exists()?)
+}
+
+/// Whether `name` is one that [`store`] leaves behind when it is interrupted.
+pub(super) fn is_temporary(name: &str) -> bool {
+    name == TEMPORARY || name == BACKUP_TEMPORARY
+}
+
+fn read(path: &PathBuf) -> Result<Label, String> {
+    let describe = |error: io::Error| format!("cannot be read: {error}");
+    let mut text = String::new();
+    let file = File::open(path).map_err(describe)?;
+    file.take(LABEL_BYTES_MAX + 1).read_to_string(&mut text).map_err(describe)?;
+    if text.len() as u64 > LABEL_BYTES_MAX {
+        return Err("too long for a label".to_owned());
+    }
+    // The TOML error says the line, the column and the key.
+    toml::from_str(&text).map_err(|error| error.to_string().trim_end().replace('\n', "\n    "))
+}
+
+fn replace(directory: &Path, text: &[u8]) -> io::Result<()> {
+    let (label, temporary) = (directory.join(LABEL), directory.join(TEMPORARY));
+    let mut file = File::create(&temporary)?;
+    file.write_all(text)?;
+    file.sync_all()?;
+    if read(&label).is_ok() {
+        // A second name for the old label, not a rename: there is no instant without a label.
+        let backup = directory.join(BACKUP_TEMPORARY);
+        remove_if_there(&backup)?;
+        fs::hard_link(&label, &backup).or_else(|_| fs::copy(&label, &backup).map(|_| ()))?;
+        fs::rename(&backup, directory.join(BACKUP))?;
+    }
+    fs::rename(&temporary, &label)?;
+    sync_directory(directory)
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the names in `directory` durable.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}

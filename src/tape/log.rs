@@ -1,0 +1,172 @@
+//! The log of one tape: which records are live, where they end, and what is buffered before they reach the disk.
+//!
+//! Knows nothing of positions a host asks for, of capacity or of labels. `append.rs` writes, `read.rs` reads; how
+//! the end is found after a crash stands in `../recovery.rs`.
+
+mod append;
+mod read;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::TapeError;
+use super::format::{DATA_START_BYTES, TAPE_HEADER_BYTES, TapeHeader, TapeHeaderError};
+use super::position::Cursor;
+use super::storage::Storage;
+
+pub(super) use read::{Found, PayloadError};
+
+/// An open log. It has one owner; the file's lock keeps other processes out.
+pub(super) struct Log<S> {
+    /// Names the tape in errors.
+    tape: Arc<str>,
+    storage: S,
+    header: TapeHeader,
+    /// Whether both copies of the header on disk are `header`.
+    header_is_whole: bool,
+    seed: u32,
+    /// The end of data: where the next record goes.
+    end: Cursor,
+    /// How many bytes of the log are in `storage`; the rest, up to `end`, is in `pending`.
+    flushed: u64,
+    pending: Vec<u8>,
+    /// Whether storage holds writes that no sync has covered.
+    dirty: bool,
+    /// Up to which offset disk space is reserved.
+    reserved: u64,
+    /// The offset that reservations never go beyond without need: the tape's capacity.
+    reserve_end: u64,
+    /// Whether the file system had no room left to reserve ahead.
+    disk_is_low: bool,
+    /// The first error of a write or sync; since then what is on disk is unknown, and nothing more is written.
+    failed: Option<String>,
+    window: Window,
+}
+
+/// What was last read from storage, with what followed it.
+#[derive(Default)]
+struct Window {
+    offset: u64,
+    bytes: Vec<u8>,
+}
+
+impl<S: Storage> Log<S> {
+    /// Opens the log in `storage`. Its end stands at the end of the file until recovery has found the true one.
+    pub(super) fn open(
+        tape: Arc<str>,
+        path: &Path,
+        storage: S,
+        reserve_end: u64,
+    ) -> Result<Log<S>, TapeError> {
+        let (header, header_is_whole) = read_header(&tape, path, &storage)?;
+        let length = storage.len().map_err(|source| io_error(&tape, "read the length of its log", source))?;
+        Ok(Log {
+            tape,
+            storage,
+            header,
+            header_is_whole,
+            seed: header.checksum_seed(),
+            end: Cursor::unknown(length),
+            flushed: length,
+            pending: Vec::new(),
+            dirty: false,
+            reserved: length,
+            reserve_end,
+            disk_is_low: false,
+            failed: None,
+            window: Window::default(),
+        })
+    }
+
+    pub(super) fn header(&self) -> &TapeHeader {
+        &self.header
+    }
+
+    pub(super) fn end(&self) -> Cursor {
+        self.end
+    }
+
+    /// Says where the records end, while recovery looks for it.
+    pub(super) fn set_end(&mut self, end: Cursor) {
+        self.end = end;
+    }
+
+    /// The bytes of the log that are in storage.
+    pub(super) fn flushed_bytes(&self) -> u64 {
+        self.flushed
+    }
+
+    /// Whether the file system is nearly full, so that this log could reserve no room ahead.
+    pub(super) fn disk_is_low(&self) -> bool {
+        self.disk_is_low
+    }
+
+    pub(super) fn tape(&self) -> &Arc<str> {
+        &self.tape
+    }
+
+    pub(super) fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    fn io_error(&self, action: &'static str, source: io::Error) -> TapeError {
+        io_error(&self.tape, action, source)
+    }
+
+    /// Remembers that a write failed in a way that leaves the disk's state unknown.
+    fn fail(&mut self, action: &'static str, source: io::Error) -> TapeError {
+        if self.failed.is_none() {
+            self.failed = Some(format!("cannot {action}: {source}"));
+        }
+        self.io_error(action, source)
+    }
+
+    /// Refuses to write after such a failure.
+    pub(super) fn writable(&self) -> Result<(), TapeError> {
+        match &self.failed {
+            Some(reason) => Err(TapeError::Failed { tape: self.tape.to_string(), reason: reason.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads the tape header from the better of its two copies, and says whether both are the same.
+pub(super) fn read_header<S: Storage>(
+    tape: &str,
+    path: &Path,
+    storage: &S,
+) -> Result<(TapeHeader, bool), TapeError> {
+    let copies = [read_copy(tape, storage, 0)?, read_copy(tape, storage, TAPE_HEADER_BYTES as u64)?];
+    match copies {
+        [Ok(first), Ok(second)] if first.uuid != second.uuid => Err(TapeError::NotATape {
+            path: path.to_owned(),
+            reason: "the two copies of its header name different tapes; restore the file".to_owned(),
+        }),
+        [Ok(first), Ok(second)] if second.generation > first.generation => Ok((second, false)),
+        [Ok(first), Ok(second)] => Ok((first, first == second)),
+        [Ok(header), Err(_)] | [Err(_), Ok(header)] => Ok((header, false)),
+        [Err(TapeHeaderError::Version(version)), _] | [_, Err(TapeHeaderError::Version(version))] => {
+            Err(TapeError::UnknownFormat { path: path.to_owned(), version })
+        }
+        [Err(TapeHeaderError::Damaged), Err(TapeHeaderError::Damaged)] => Err(TapeError::NotATape {
+            path: path.to_owned(),
+            reason: format!("no intact tape header in its first {DATA_START_BYTES} bytes; restore the file"),
+        }),
+    }
+}
+
+fn read_copy<S: Storage>(
+    tape: &str,
+    storage: &S,
+    offset: u64,
+) -> Result<Result<TapeHeader, TapeHeaderError>, TapeError> {
+    let mut bytes = [0; TAPE_HEADER_BYTES];
+    let length =
+        storage.read_at(offset, &mut bytes).map_err(|source| io_error(tape, "read its header", source))?;
+    Ok(if length == bytes.len() { TapeHeader::decode(&bytes) } else { Err(TapeHeaderError::Damaged) })
+}
+
+pub(super) fn io_error(tape: &str, action: &'static str, source: io::Error) -> TapeError {
+    TapeError::Io { tape: tape.to_owned(), action, source }
+}

@@ -1,0 +1,83 @@
+//! The few file operations that a log and an index need, behind a trait, so that tests can let them fail or cut
+//! the power between any two of them.
+//!
+//! Knows nothing of what the bytes mean.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// A file: bytes at offsets, and the promise of [`Storage::sync`].
+pub(super) trait Storage {
+    /// The file's length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Reads at `offset` until `buffer` is full or the file ends; returns how many bytes were read.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes all of `bytes` at `offset`. After an error any part of them may have been written.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Cuts the file to `length` bytes and gives back what was reserved beyond.
+    fn truncate(&mut self, length: u64) -> io::Result<()>;
+
+    /// Makes everything written, and the length, survive a loss of power.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Takes disk space for the bytes `offset..end` without changing the length, so that writing them cannot run
+    /// out of it. File systems that cannot do that answer `Ok` and may run out later.
+    fn reserve(&mut self, offset: u64, end: u64) -> io::Result<()>;
+}
+
+/// A file on a file system.
+#[derive(Debug)]
+pub(super) struct FileStorage {
+    file: File,
+}
+
+impl FileStorage {
+    pub(super) fn new(file: File) -> FileStorage {
+        FileStorage { file }
+    }
+}
+
+impl Storage for FileStorage {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, offset)
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        // fdatasync: the length is among the metadata that it must write, for growth and (on Linux) for cuts.
+        self.file.sync_data()
+    }
+
+    fn reserve(&mut self, offset: u64, end: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, offset, end.saturating_sub(offset)) {
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! A tape as its directory: the lock, the label with its counters, and the files of the [`Medium`] between them.
+//!
+//! All that tapes do stands in `medium.rs` and `seek.rs`; this only counts and passes on.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::error::{TapeError, is_disk_full};
+use super::format::DATA_START_BYTES;
+use super::index;
+use super::label::{self, Label, sync_directory};
+use super::log::{Log, io_error, read_header};
+use super::medium::{FILEMARK_RESERVE_BYTES, Limits, Medium, ReadOutcome};
+use super::position::Position;
+use super::recovery::Tail;
+use super::seek::{Spaced, Stop};
+use super::storage::{FileStorage, Storage};
+
+pub(super) const DATA: &str = "data";
+pub(super) const INDEX: &str = "index";
+const COPY_BYTES: usize = 1 << 20;
+
+/// What can be said of a tape without opening it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Its label.
+    pub label: Label,
+    /// Counts how often data on it was overwritten or erased; starts at 1.
+    pub generation: u64,
+    /// The bytes of log in use (with a torn tail, if a crash left one; without what a drive has yet to flush).
+    pub used_bytes: u64,
+    /// The bytes of log that it holds.
+    pub capacity_bytes: u64,
+    /// When its log last changed.
+    pub modified: SystemTime,
+    /// Its records, if the index knows; filemarks not counted.
+    pub records: Option<u64>,
+    /// Its filemarks, if the index knows.
+    pub filemarks: Option<u64>,
+}
+
+/// Looks at the tape in `directory` without locking or changing it, even while it is open elsewhere.
+pub fn inspect(directory: &Path) -> Result<Summary, TapeError> {
+    let label = label::load(directory)?;
+    let tape = label.barcode.as_str();
+    let path = directory.join(DATA);
+    let file = open_log(tape, &path, OpenOptions::new().read(true))?;
+    let metadata = file.metadata().map_err(|source| io_error(tape, "look at its log", source))?;
+    let modified = metadata.modified().map_err(|source| io_error(tape, "look at its log", source))?;
+    let (header, _) = read_header(tape, &path, &FileStorage::new(file))?;
+    let counted = File::open(directory.join(INDEX))
+        .ok()
+        .and_then(|file| index::peek(FileStorage::new(file), header.uuid))
+        .filter(|(generation, end, _)| *generation == header.generation && *end == metadata.len())
+        .map(|(_, _, position)| position);
+    Ok(Summary {
+        generation: header.generation,
+        used_bytes: metadata.len().saturating_sub(DATA_START_BYTES),
+        capacity_bytes: label.capacity_bytes,
+        modified,
+        records: counted.map(|position| position.block.saturating_sub(position.file)),
+        filemarks: counted.map(|position| position.file),
+        label,
+    })
+}
+
+/// An open tape. It is locked until it is dropped; [`Tape::close`] reports what dropping can only log.
+pub struct Tape {
+    directory: PathBuf,
+    label: Label,
+    medium: Medium<FileStorage, FileStorage>,
+    is_closed: bool,
+}
+
+impl Tape {
+    /// Opens the tape in `directory` for one user, recovers it from a crash if there was one, and stands at its
+    /// beginning. Counts as a load.
+    ///
+    /// # Errors
+    /// [`TapeError::Locked`] if it is open already, [`TapeError::Label`] and [`TapeError::NotATape`] if its files
+    /// cannot be understood.
+    pub fn open(directory: &Path) -> Result<Tape, TapeError> {
+        let mut label = label::load(directory)?;
+        let tape: Arc<str> = label.barcode.as_str().into();
+        let path = directory.join(DATA);
+        let file = open_log(&tape, &path, OpenOptions::new().read(true).write(true))?;
+        lock(&tape, &file)?;
+        // Read again under the lock: the owner before us may just have written it.
+        label = label::load(directory)?;
+        let reserve_end =
+            label.capacity_bytes.saturating_add(DATA_START_BYTES).saturating_add(FILEMARK_RESERVE_BYTES);
+        let log = Log::open(tape.clone(), &path, FileStorage::new(file), reserve_end)?;
+        if log.header().uuid != label.uuid {
+            let reason = format!("its log has the uuid {}, its label {}", log.header().uuid, label.uuid);
+            return Err(TapeError::NotATape {
+                path,
+                reason: format!("{reason}; restore the one that is wrong"),
+            });
+        }
+        let limits = Limits {
+            capacity_bytes: label.capacity_bytes,
+            worm: label.worm,
+            write_protected: label.write_protected,
+        };
+        let index = open_index(&tape, directory);
+        let keep = |storage: &FileStorage, tail: &Tail| keep_aside(&tape, directory, storage, tail);
+        let medium = Medium::open(log, index, limits, keep)?;
+        label.counters.loads = label.counters.loads.saturating_add(1);
+        if let Err(error) = label::store(directory, &label) {
+            tracing::warn!(tape = %tape, %error, "this load is not counted");
+        }
+        Ok(Tape { directory: directory.to_owned(), label, medium, is_closed: false })
+    }
+
+    /// The label, with the counters of this load so far.
+    pub fn label(&self) -> &Label {
+        &self.label
+    }
+
+    /// The directory that the tape was opened from.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Where the tape stands.
+    pub fn position(&self) -> Position {
+        self.medium.position()
+    }
+
+    /// Where its data ends.
+    pub fn end_of_data(&self) -> Position {
+        self.medium.end().position
+    }
+
+    /// Whether the next read would meet the end of data.
+    pub fn is_at_end_of_data(&self) -> bool {
+        self.medium.is_at_end_of_data()
+    }
+
+    /// Counts how often data on the tape was overwritten or erased; starts at 1.
+    pub fn generation(&self) -> u64 {
+        self.medium.header().generation
+    }
+
+    /// The bytes of log in use.
+    pub fn used_bytes(&self) -> u64 {
+        self.medium.used_bytes()
+    }
+
+    /// The bytes of log that the tape holds.
+    pub fn capacity_bytes(&self) -> u64 {
+        self.label.capacity_bytes
+    }
+
+    /// The bytes of log between the end of data and the capacity.
+    pub fn remaining_bytes(&self) -> u64 {
+        self.capacity_bytes().saturating_sub(self.used_bytes())
+    }
+
+    /// Whether a write at the position is in the early warning zone: near the tape's end, or on a file system that
+    /// is nearly full.
+    pub fn is_in_early_warning(&self) -> bool {
+        self.medium.is_early_warning(self.medium.cursor)
+    }
+
+    /// Whether a write at the end of data is in the early warning zone.
+    pub fn end_of_data_is_in_early_warning(&self) -> bool {
+        self.medium.is_early_warning(self.medium.end())
+    }
+
+    /// Whether writes are refused.
+    pub fn is_write_protected(&self) -> bool {
+        self.label.write_protected
+    }
+
+    /// Sets or clears the write protection, durably.
+    pub fn set_write_protected(&mut self, write_protected: bool) -> Result<(), TapeError> {
+        let label = Label { write_protected, ..self.label.clone() };
+        label::store(&self.directory, &label)?;
+        self.label = label;
+        self.medium.limits.write_protected = write_protected;
+        Ok(())
+    }
+
+    /// Writes one record of 1 to [`super::RECORD_BYTES_MAX`] bytes at the position and destroys what stood behind
+    /// it. It is durable after the next durability point: [`Tape::write_filemarks`], [`Tape::sync`],
+    /// [`Tape::rewind`], [`Tape::close`].
+    ///
+    /// # Errors
+    /// [`TapeError::EndOfMedium`] and [`TapeError::DiskFull`]: nothing was written, what was written before is kept.
+    /// After [`TapeError::Io`] every further write is refused until the tape is opened again.
+    pub fn write_record(&mut self, data: &[u8]) -> Result<(), TapeError> {
+        self.medium.write_record(data)?;
+        let counters = &mut self.label.counters;
+        counters.records_written = counters.records_written.saturating_add(1);
+        counters.bytes_written = counters.bytes_written.saturating_add(data.len() as u64);
+        Ok(())
+    }
+
+    /// Writes `count` filemarks and makes everything durable. A count of 0 does only that, and destroys nothing.
+    pub fn write_filemarks(&mut self, count: u32) -> Result<(), TapeError> {
+        self.medium.write_filemarks(count)?;
+        let counters = &mut self.label.counters;
+        counters.filemarks_written = counters.filemarks_written.saturating_add(u64::from(count));
+        Ok(())
+    }
+
+    /// Reads the record or filemark at the position and stands behind it. A record longer than `buffer` is cut,
+    /// its whole length reported, and all of it checked.
+    ///
+    /// # Errors
+    /// [`TapeError::Medium`] if it is damaged; the position is then behind it, and reading on works.
+    pub fn read_record(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, TapeError> {
+        let result = self.medium.read_record(buffer);
+        if let Ok(ReadOutcome::Record { length }) = result {
+            let counters = &mut self.label.counters;
+            counters.records_read = counters.records_read.saturating_add(1);
+            counters.bytes_read = counters.bytes_read.saturating_add(length as u64);
+        }
+        self.count_damage(result)
+    }
+
+    /// Moves `count` records forward, or backward if negative. A filemark stops it: forward behind the mark,
+    /// backward before it; the mark is not counted in `moved`.
+    pub fn space_records(&mut self, count: i64) -> Result<Spaced, TapeError> {
+        let result = self.medium.space_records(count);
+        self.count_damage(result)
+    }
+
+    /// Moves `count` filemarks forward, to behind the last one, or backward if negative, to before it.
+    pub fn space_filemarks(&mut self, count: i64) -> Result<Spaced, TapeError> {
+        let result = self.medium.space_filemarks(count);
+        self.count_damage(result)
+    }
+
+    /// Moves to block `block`: [`Stop::Complete`], or [`Stop::EndOfData`] (and to there) if the tape has fewer.
+    pub fn locate_block(&mut self, block: u64) -> Result<Stop, TapeError> {
+        let result = self.medium.locate_block(block);
+        self.count_damage(result)
+    }
+
+    /// Moves to the start of file `file`: [`Stop::Complete`], or [`Stop::EndOfData`] (and to there) if the tape has
+    /// fewer filemarks than that.
+    pub fn locate_file(&mut self, file: u64) -> Result<Stop, TapeError> {
+        let result = self.medium.locate_file(file);
+        self.count_damage(result)
+    }
+
+    /// Moves to the end of data.
+    pub fn locate_end_of_data(&mut self) -> Result<(), TapeError> {
+        self.medium.cursor = self.medium.end();
+        Ok(())
+    }
+
+    /// Makes everything durable and moves to the beginning of the tape.
+    pub fn rewind(&mut self) -> Result<(), TapeError> {
+        self.medium.rewind()
+    }
+
+    /// Destroys what stands behind the position, durably.
+    pub fn erase(&mut self) -> Result<(), TapeError> {
+        self.medium.erase()
+    }
+
+    /// Makes everything durable.
+    pub fn sync(&mut self) -> Result<(), TapeError> {
+        self.medium.sync()
+    }
+
+    /// Makes everything durable, writes the index and the label, and gives the tape back.
+    pub fn close(mut self) -> Result<(), TapeError> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<(), TapeError> {
+        self.is_closed = true;
+        let log = self.medium.close();
+        let label = label::store(&self.directory, &self.label);
+        log.and(label)
+    }
+
+    fn count_damage<T>(&mut self, result: Result<T, TapeError>) -> Result<T, TapeError> {
+        if let Err(TapeError::Medium { .. }) = &result {
+            self.label.counters.medium_errors = self.label.counters.medium_errors.saturating_add(1);
+        }
+        result
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        if !self.is_closed
+            && let Err(error) = self.finish()
+        {
+            tracing::warn!(tape = %self.label.barcode, %error, "dropped without being closed, and not whole");
+        }
+    }
+}
+
+fn open_log(tape: &str, path: &Path, options: &OpenOptions) -> Result<File, TapeError> {
+    options.open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => TapeError::NotATape {
+            path: path.to_owned(),
+            reason: "the log is missing; restore it or delete the tape".to_owned(),
+        },
+        _ => io_error(tape, "open its log", source),
+    })
+}
+
+fn lock(tape: &str, file: &File) -> Result<(), TapeError> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(()),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(TapeError::Locked { tape: tape.to_owned() }),
+        Err(errno) => Err(io_error(tape, "lock its log", errno.into())),
+    }
+}
+
+/// Opens the index file; without one the tape works all the same, only slower to load.
+fn open_index(tape: &str, directory: &Path) -> Option<FileStorage> {
+    let path = directory.join(INDEX);
+    match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
+        Ok(file) => Some(FileStorage::new(file)),
+        Err(error) => {
+            tracing::warn!(tape, index = %path.display(), %error, "its index cannot be kept");
+            None
+        }
+    }
+}
+
+/// Copies a torn tail into a file of its own beside the log, durably.
+fn keep_aside(tape: &str, directory: &Path, storage: &FileStorage, tail: &Tail) -> Result<(), TapeError> {
+    let failed = |source: io::Error| {
+        if is_disk_full(&source) {
+            TapeError::DiskFull { tape: tape.to_owned(), source }
+        } else {
+            io_error(tape, "keep aside what a crash left half written", source)
+        }
+    };
+    let (path, mut file) = new_torn_file(directory).map_err(failed)?;
+    let copied = copy_tail(storage, tail, &mut file).and_then(|()| sync_directory(directory));
+    if let Err(error) = copied {
+        // Half a copy would look like a whole one; the log still has the bytes.
+        let _ = std::fs::remove_file(&path);
+        return Err(failed(error));
+    }
+    tracing::warn!(
+        tape, offset = tail.from.offset, bytes = tail.bytes, position = %tail.from.position,
+        kept = %path.display(), "a crash left half-written records; cut off behind the last whole one and kept aside"
+    );
+    Ok(())
+}
+
+fn new_torn_file(directory: &Path) -> io::Result<(PathBuf, File)> {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut last_error = io::Error::from(io::ErrorKind::AlreadyExists);
+    for number in 0..1000 {
+        let path = directory.join(format!("torn-{seconds}-{number}"));
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => last_error = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last_error)
+}
+
+fn copy_tail(storage: &FileStorage, tail: &Tail, file: &mut File) -> io::Result<()> {
+    let mut chunk = vec![0; COPY_BYTES];
+    let (mut offset, end) = (tail.from.offset, tail.from.offset + tail.bytes);
+    while offset < end {
+        let wanted = usize::try_from(end - offset).unwrap_or(COPY_BYTES).min(COPY_BYTES);
+        let read = storage.read_at(offset, &mut chunk[..wanted])?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.write_all(&chunk[..read])?;
+        offset += read as u64;
+    }
+    file.sync_all()
+}
