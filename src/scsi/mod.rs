@@ -1,1 +1,22 @@
-//! (being written)
+//! SCSI: command descriptor blocks in, status, data and sense out.
+//!
+//! [`changer`] is the medium changer (SMC-3) on a loader, [`drive`] the sequential-access device (SSC-3) on a tape drive;
+//! what every device answers alike (SPC-4) is in [`common`]. Must not know of NDMP, which carries these bytes, nor of how
+//! tapes are kept. Nothing here panics, loops or allocates by what a CDB says: data is never longer than the allocation
+//! length of the CDB and of the caller.
+
+pub mod cdb;
+pub mod changer;
+pub mod common;
+pub mod drive;
+pub mod identity;
+mod mode;
+pub mod outcome;
+pub mod sense;
+
+/// What one session (an initiator's nexus) has set on one device. It ends with the session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nexus {
+    /// PREVENT ALLOW MEDIUM REMOVAL is in force for this session.
+    pub prevent_removal: bool,
+}

@@ -1,0 +1,178 @@
+//! READ ELEMENT STATUS (SMC-3 6.11): the inventory of the robot, to the byte.
+//!
+//! Clients trip over every byte of this answer, so: pages in ascending order of address, none for a type without
+//! elements; counts and byte totals describe the whole request and are not reduced when the allocation length is too
+//! small; only whole descriptors are sent, and a page header only with a descriptor behind it.
+
+use crate::scsi::cdb::Cdb;
+use crate::scsi::identity::{CODE_SET_ASCII, DESIGNATOR_T10_VENDOR, DRIVE, t10_designator};
+use crate::scsi::sense::Sense;
+use crate::vtl::element::ElementKind;
+use crate::vtl::loader::{Element, Loader};
+
+const HEADER_BYTES: usize = 8;
+const PAGE_HEADER_BYTES: usize = 8;
+/// Up to and with the source address.
+const DESCRIPTOR_BYTES: usize = 12;
+const VOLUME_TAG_BYTES: usize = 36;
+/// Code set, type and length of the device identifier: there even when no identifier is.
+const IDENTIFIER_HEADER_BYTES: usize = 4;
+const IDENTIFIER_BYTES: usize = 34;
+
+const FULL: u8 = 0x01;
+const BY_OPERATOR: u8 = 0x02;
+const EXCEPTION: u8 = 0x04;
+const ACCESS: u8 = 0x08;
+const EXPORT_ENABLED: u8 = 0x10;
+const IMPORT_ENABLED: u8 = 0x20;
+const SOURCE_VALID: u8 = 0x80;
+const MEDIUM_IS_DATA: u8 = 0x01;
+
+/// What the CDB asks for.
+#[derive(Clone, Copy)]
+struct Request {
+    kind: Option<ElementKind>,
+    start: u16,
+    count: u16,
+    volume_tags: bool,
+    identifiers: bool,
+}
+
+/// Answers READ ELEMENT STATUS. CURDATA asks for an answer without motion, which every answer is.
+pub(super) fn read(loader: &Loader, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+    let request = Request::new(cdb)?;
+    let elements = loader.elements().elements;
+    if elements.last().is_none_or(|last| request.start > last.address) {
+        return Err(Sense::INVALID_ELEMENT.at_byte(2));
+    }
+    let chosen: Vec<&Element> = elements
+        .iter()
+        .filter(|element| {
+            request.kind.is_none_or(|kind| kind == element.kind) && element.address >= request.start
+        })
+        .take(request.count.into())
+        .collect();
+    Ok(encode(&request, &chosen, cdb.room(cdb.u24::<7>())))
+}
+
+impl Request {
+    fn new(cdb: &Cdb) -> Result<Self, Sense> {
+        let kind = match cdb.byte::<1>() & 0x0f {
+            0 => None,
+            1 => Some(ElementKind::Transport),
+            2 => Some(ElementKind::Storage),
+            3 => Some(ElementKind::ImportExport),
+            4 => Some(ElementKind::DataTransfer),
+            _ => return Err(Sense::invalid_bit(1, 3)),
+        };
+        Ok(Self {
+            kind,
+            start: cdb.u16::<2>(),
+            count: cdb.u16::<4>(),
+            volume_tags: cdb.bit::<1>(4),
+            identifiers: cdb.bit::<6>(0),
+        })
+    }
+
+    fn descriptor_bytes(&self, kind: ElementKind) -> usize {
+        DESCRIPTOR_BYTES
+            + if self.volume_tags { VOLUME_TAG_BYTES } else { 0 }
+            + IDENTIFIER_HEADER_BYTES
+            + if self.identifiers && kind == ElementKind::DataTransfer { IDENTIFIER_BYTES } else { 0 }
+    }
+}
+
+/// `chosen` in ascending order of address, in at most `room` bytes.
+fn encode(request: &Request, chosen: &[&Element], room: usize) -> Vec<u8> {
+    let pages: Vec<&[&Element]> = chosen.chunk_by(|a, b| a.kind == b.kind).collect();
+    let total = pages.iter().map(|page| PAGE_HEADER_BYTES + page_bytes(request, page)).sum::<usize>();
+    let mut data = Vec::with_capacity(room.min(HEADER_BYTES + total));
+    data.extend(chosen.first().map_or(0, |first| first.address).to_be_bytes());
+    data.extend(u16::try_from(chosen.len()).unwrap_or(u16::MAX).to_be_bytes());
+    data.push(0);
+    data.extend(three_bytes(total));
+    data.truncate(room);
+    for page in pages {
+        if !append_page(request, page, room, &mut data) {
+            break;
+        }
+    }
+    data
+}
+
+/// Appends a page as far as whole descriptors fit. False when something did not.
+fn append_page(request: &Request, page: &[&Element], room: usize, data: &mut Vec<u8>) -> bool {
+    let Some(kind) = page.first().map(|first| first.kind) else { return true };
+    let descriptor_bytes = request.descriptor_bytes(kind);
+    let fitting = room.saturating_sub(data.len() + PAGE_HEADER_BYTES) / descriptor_bytes;
+    if fitting == 0 {
+        return false;
+    }
+    data.extend([kind as u8, if request.volume_tags { 0x80 } else { 0 }]);
+    data.extend(u16::try_from(descriptor_bytes).unwrap_or(u16::MAX).to_be_bytes());
+    data.push(0);
+    data.extend(three_bytes(page_bytes(request, page)));
+    for element in page.iter().take(fitting) {
+        append_descriptor(request, element, data);
+    }
+    fitting >= page.len()
+}
+
+fn append_descriptor(request: &Request, element: &Element, data: &mut Vec<u8>) {
+    let full = element.tape.is_some();
+    data.extend(element.address.to_be_bytes());
+    data.extend([flags(element), 0]);
+    // A tape that the drive did not take: MEDIA LOAD OR EJECT FAILED.
+    data.extend(if element.fault.is_some() { [0x53, 0x00] } else { [0, 0] });
+    data.extend([0, 0, 0]);
+    let source = element.source.filter(|_| full);
+    let medium = if full { MEDIUM_IS_DATA } else { 0 };
+    data.push(medium | if source.is_some() { SOURCE_VALID } else { 0 });
+    data.extend(source.unwrap_or(0).to_be_bytes());
+    if request.volume_tags {
+        data.extend(volume_tag(element));
+    }
+    match &element.drive_serial {
+        Some(serial) if request.identifiers => {
+            let identifier = t10_designator(&DRIVE, serial);
+            data.extend([CODE_SET_ASCII, DESIGNATOR_T10_VENDOR, 0, 34]);
+            data.extend(identifier);
+        }
+        _ => data.extend([0; IDENTIFIER_HEADER_BYTES]),
+    }
+}
+
+fn flags(element: &Element) -> u8 {
+    let of_any =
+        if element.tape.is_some() { FULL } else { 0 } | if element.fault.is_some() { EXCEPTION } else { 0 };
+    let access = if element.access { ACCESS } else { 0 };
+    let of_kind = match element.kind {
+        ElementKind::Transport => 0,
+        ElementKind::Storage | ElementKind::DataTransfer => access,
+        ElementKind::ImportExport => {
+            access | EXPORT_ENABLED | IMPORT_ENABLED | if element.by_operator { BY_OPERATOR } else { 0 }
+        }
+    };
+    of_any | of_kind
+}
+
+/// The barcode in 32 characters, blanks behind it; all zero when there is no tape.
+fn volume_tag(element: &Element) -> [u8; VOLUME_TAG_BYTES] {
+    let mut tag = [0; VOLUME_TAG_BYTES];
+    if let Some(barcode) = &element.tape {
+        tag[..32].fill(b' ');
+        for (field, character) in tag[..32].iter_mut().zip(barcode.as_str().bytes()) {
+            *field = character;
+        }
+    }
+    tag
+}
+
+fn page_bytes(request: &Request, page: &[&Element]) -> usize {
+    page.first().map_or(0, |first| request.descriptor_bytes(first.kind) * page.len())
+}
+
+fn three_bytes(length: usize) -> [u8; 3] {
+    let [_, high, middle, low] = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    [high, middle, low]
+}

@@ -1,0 +1,36 @@
+//! What a command gives back.
+
+use super::sense::Sense;
+
+/// GOOD status (SAM-5 5.3.1).
+pub const STATUS_GOOD: u8 = 0x00;
+/// CHECK CONDITION status: the sense says why.
+pub const STATUS_CHECK_CONDITION: u8 = 0x02;
+
+/// The end of a command: status, and data or sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// [`STATUS_GOOD`] or [`STATUS_CHECK_CONDITION`].
+    pub status: u8,
+    /// Data for the initiator, exactly as long as it is.
+    pub data_in: Vec<u8>,
+    /// How many bytes of the initiator's data were taken.
+    pub data_out_consumed: u32,
+    /// With CHECK CONDITION: why.
+    pub sense: Option<Sense>,
+}
+
+impl From<Result<Vec<u8>, Sense>> for Outcome {
+    /// Data in with GOOD, or CHECK CONDITION.
+    fn from(result: Result<Vec<u8>, Sense>) -> Self {
+        match result {
+            Ok(data_in) => Self { status: STATUS_GOOD, data_in, data_out_consumed: 0, sense: None },
+            Err(sense) => Self {
+                status: STATUS_CHECK_CONDITION,
+                data_in: Vec::new(),
+                data_out_consumed: 0,
+                sense: Some(sense),
+            },
+        }
+    }
+}
