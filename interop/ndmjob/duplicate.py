@@ -74,9 +74,10 @@ def read_tape(session):
     """Every record and mark from the beginning to the end of data; the position is checked at each mark."""
     session.mtio(dma.REW)
     content = []
+    largest = 256 << 10 if session.endpoint.is_reference else 2 << 20
     while True:
         try:
-            item = session.tape_read(2 << 20)
+            item = session.tape_read(largest)
         except dma.NdmpError as error:
             check(error.code == "EOM", f"TAPE_READ: {error}")
             return content
