@@ -62,7 +62,7 @@ def judge(text, test, phases):
     ended = re.findall(r"Test (\S+) (\w+) -- pass=(\d+) warn=(\d+) fail=(\d+) \(total (\d+)\)", text)
     so_far = ", ".join(f"{name} {passed}/{total}" for name, _, passed, _, _, total in ended) or "no phase ended"
     bad = re.findall(r"\S+ #\d+ -- (?:Failed|Almost) [^\"]*|Test \"Failure\"", text)
-    check(not bad, f"{bad[0] if bad else ''} (phases ended before: {so_far})")
+    check(not bad, f"{bad[-1] if bad else ''} (phases ended before: {so_far})")
     check([name for name, *_ in ended] == phases, f"phases ended: {so_far}; all: {' '.join(phases)}")
     final = re.search(rf"FINAL {test} Passed -- pass=(\d+) warn=(\d+) fail=(\d+) \(total (\d+)\)", text)
     check(final, f"no 'FINAL {test} Passed' ({so_far})")
