@@ -7,6 +7,7 @@
 
 pub mod barcode;
 pub mod bay;
+pub mod drive;
 pub mod element;
 pub mod inventory;
 pub mod loader;

@@ -95,8 +95,8 @@ pub enum DriveError {
     },
 }
 
-/// A tape drive. Every call may block until the drive has done it.
-pub trait TapeDrive: Send + Sync {
+/// A tape drive, owned by whoever calls: the virtual drive's thread. Every call may block until the drive has done it.
+pub trait TapeDrive {
     /// The serial number of VPD page 80h and of the robot's device identifiers.
     fn serial(&self) -> String;
 
@@ -122,56 +122,56 @@ pub trait TapeDrive: Send + Sync {
     ///
     /// # Errors
     /// [`DriveError::Empty`] or [`DriveError::Unloaded`].
-    fn position(&self) -> Result<Position, DriveError>;
+    fn position(&mut self) -> Result<Position, DriveError>;
 
     /// Writes `count` filemarks and makes everything before them durable, also for a count of 0.
     ///
     /// # Errors
     /// [`DriveError`]; when it fails in the middle the tape stands behind what was written.
-    fn write_filemarks(&self, count: u32) -> Result<(), DriveError>;
+    fn write_filemarks(&mut self, count: u32) -> Result<(), DriveError>;
 
     /// Spaces over records: forward when positive, backward when negative.
     ///
     /// # Errors
     /// [`DriveError`]; meeting a mark or an end is no error but a [`SpaceEnd`].
-    fn space_records(&self, count: i64) -> Result<Spaced, DriveError>;
+    fn space_records(&mut self, count: i64) -> Result<Spaced, DriveError>;
 
     /// Spaces over filemarks: forward when positive, backward when negative.
     ///
     /// # Errors
     /// As [`TapeDrive::space_records`].
-    fn space_filemarks(&self, count: i64) -> Result<Spaced, DriveError>;
+    fn space_filemarks(&mut self, count: i64) -> Result<Spaced, DriveError>;
 
     /// Spaces to the end of data.
     ///
     /// # Errors
     /// [`DriveError`].
-    fn space_to_end_of_data(&self) -> Result<(), DriveError>;
+    fn space_to_end_of_data(&mut self) -> Result<(), DriveError>;
 
     /// Positions before logical object `block`.
     ///
     /// # Errors
     /// [`DriveError::EndOfData`] when the tape has fewer.
-    fn locate_block(&self, block: u64) -> Result<(), DriveError>;
+    fn locate_block(&mut self, block: u64) -> Result<(), DriveError>;
 
     /// Rewinds to the beginning of the tape.
     ///
     /// # Errors
     /// [`DriveError`].
-    fn rewind(&self) -> Result<(), DriveError>;
+    fn rewind(&mut self) -> Result<(), DriveError>;
 
     /// Threads the cartridge in the drive at the beginning of the tape; rewinds a threaded one.
     ///
     /// # Errors
     /// [`DriveError::Empty`] without a cartridge.
-    fn load(&self) -> Result<(), DriveError>;
+    fn load(&mut self) -> Result<(), DriveError>;
 
     /// Rewinds and unthreads; the cartridge stays in the drive. A drive already unloaded or empty is left so.
     ///
     /// # Errors
     /// [`DriveError::Prevented`] while removal is prevented.
-    fn unload(&self) -> Result<(), DriveError>;
+    fn unload(&mut self) -> Result<(), DriveError>;
 
     /// PREVENT ALLOW MEDIUM REMOVAL; the implementation ends it with the session that set it.
-    fn prevent_removal(&self, prevent: bool);
+    fn prevent_removal(&mut self, prevent: bool);
 }

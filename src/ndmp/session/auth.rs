@@ -2,7 +2,8 @@
 //!
 //! It must not log, store or print what it compares. Used by `connect` only.
 
-use super::facts::{Facts, User};
+use super::facts::Facts;
+use crate::config::User;
 use md5::{Digest, Md5};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -30,8 +31,8 @@ pub fn check_md5<'f>(
     digest: &[u8; 16],
     challenge: &[u8; CHALLENGE_BYTES],
 ) -> Option<&'f Arc<User>> {
-    let user = find(facts, name).filter(|user| user.may_md5);
-    let password = user.map_or(&challenge[..PASSWORD_BYTES_MAX], |user| user.password.bytes());
+    let user = find(facts, name).filter(|user| user.auth.md5);
+    let password = user.map_or(&challenge[..PASSWORD_BYTES_MAX], |user| user.password.expose());
     let expected = md5_digest(password, challenge);
     let is_right = bool::from(expected.ct_eq(digest)) && !password.is_empty();
     user.filter(|_| is_right)
@@ -39,8 +40,8 @@ pub fn check_md5<'f>(
 
 /// The user whom this password proves.
 pub fn check_text<'f>(facts: &'f Facts, name: &[u8], password: &[u8]) -> Option<&'f Arc<User>> {
-    let user = find(facts, name).filter(|user| user.may_text)?;
-    let expected = user.password.bytes();
+    let user = find(facts, name).filter(|user| user.auth.text)?;
+    let expected = user.password.expose();
     // Both are hashed first, so that the comparison tells nothing about the length.
     let is_right = Md5::digest(expected).ct_eq(&Md5::digest(password));
     (bool::from(is_right) && !expected.is_empty() && expected.len() == password.len()).then_some(user)

@@ -4,7 +4,7 @@
 //! ask for them on any server. It must not know how devices work.
 
 use super::facts::Device;
-use super::{Answer, Fault, Session};
+use super::{Fault, Session};
 use crate::ndmp::wire::{
     AddrType, AuthType, ConfigGetButypeInfoReply, ConfigGetConnectionTypeReply, ConfigGetExtListReply,
     ConfigGetFsInfoReply, ConfigGetHostInfoReply, ConfigGetScsiInfoReply, ConfigGetServerInfoReply,
@@ -24,20 +24,20 @@ pub(super) enum Extensions {
 
 impl Session {
     /// CONFIG_GET_HOST_INFO (3.2.2.1): before login without the names that tell the host apart.
-    pub(super) fn config_get_host_info(&mut self, (): ()) -> Result<Answer<ConfigGetHostInfoReply>, Fault> {
+    pub(super) fn config_get_host_info(&mut self) -> ConfigGetHostInfoReply {
         let identity = &self.facts.identity;
         let known = |text: &str| if self.is_authenticated() { text.into() } else { Default::default() };
-        Ok(Answer::Now(ConfigGetHostInfoReply {
+        ConfigGetHostInfoReply {
             error: Error::NoErr,
             hostname: known(&identity.hostname),
             os_type: identity.os_type.as_str().into(),
             os_vers: known(&identity.os_version),
             hostid: known(&identity.host_id),
-        }))
+        }
     }
 
     /// CONFIG_GET_SERVER_INFO (3.2.2.8): before login only the ways to log in.
-    pub(super) fn config_get_server_info(&mut self, (): ()) -> Result<Answer<ConfigGetServerInfoReply>, Fault> {
+    pub(super) fn config_get_server_info(&mut self) -> ConfigGetServerInfoReply {
         let identity = &self.facts.identity;
         let known = |text: &str| if self.is_authenticated() { text.into() } else { Default::default() };
         let mut auth_type = Vec::new();
@@ -47,57 +47,51 @@ impl Session {
         if self.facts.offers_text() {
             auth_type.push(AuthType::Text);
         }
-        Ok(Answer::Now(ConfigGetServerInfoReply {
+        ConfigGetServerInfoReply {
             error: Error::NoErr,
             vendor_name: known(&identity.vendor),
             product_name: known(&identity.product),
             revision_number: known(&identity.revision),
             auth_type: auth_type.into(),
-        }))
+        }
     }
 
     /// CONFIG_GET_CONNECTION_TYPE (3.2.2.2): LOCAL would need a data service.
-    pub(super) fn config_get_connection_type(
-        &mut self,
-        (): (),
-    ) -> Result<Answer<ConfigGetConnectionTypeReply>, Fault> {
-        Ok(Answer::Now(ConfigGetConnectionTypeReply {
+    pub(super) fn config_get_connection_type(&mut self) -> ConfigGetConnectionTypeReply {
+        ConfigGetConnectionTypeReply {
             error: Error::NoErr,
             addr_types: vec![AddrType::Tcp].into(),
-        }))
+        }
     }
 
     /// CONFIG_GET_BUTYPE_INFO (3.2.2.4).
-    pub(super) fn config_get_butype_info(
-        &mut self,
-        (): (),
-    ) -> Result<Answer<ConfigGetButypeInfoReply>, Fault> {
-        Ok(Answer::Now(ConfigGetButypeInfoReply { error: Error::NoErr, butype_info: List::default() }))
+    pub(super) fn config_get_butype_info(&mut self) -> ConfigGetButypeInfoReply {
+        ConfigGetButypeInfoReply { error: Error::NoErr, butype_info: List::default() }
     }
 
     /// CONFIG_GET_FS_INFO (3.2.2.5).
-    pub(super) fn config_get_fs_info(&mut self, (): ()) -> Result<Answer<ConfigGetFsInfoReply>, Fault> {
-        Ok(Answer::Now(ConfigGetFsInfoReply { error: Error::NoErr, fs_info: List::default() }))
+    pub(super) fn config_get_fs_info(&mut self) -> ConfigGetFsInfoReply {
+        ConfigGetFsInfoReply { error: Error::NoErr, fs_info: List::default() }
     }
 
     /// CONFIG_GET_TAPE_INFO (3.2.2.6): one entry a drive, in the order of the robot's data transfer elements.
-    pub(super) fn config_get_tape_info(&mut self, (): ()) -> Result<Answer<ConfigGetTapeInfoReply>, Fault> {
+    pub(super) fn config_get_tape_info(&mut self) -> ConfigGetTapeInfoReply {
         let tape_info = self.visible(&self.facts.tapes).map(|device| info(device, TAPE_ATTR_RAW, "t")).collect();
-        Ok(Answer::Now(ConfigGetTapeInfoReply { error: Error::NoErr, tape_info }))
+        ConfigGetTapeInfoReply { error: Error::NoErr, tape_info }
     }
 
     /// CONFIG_GET_SCSI_INFO (3.2.2.7).
-    pub(super) fn config_get_scsi_info(&mut self, (): ()) -> Result<Answer<ConfigGetScsiInfoReply>, Fault> {
+    pub(super) fn config_get_scsi_info(&mut self) -> ConfigGetScsiInfoReply {
         let scsi_info = self.visible(&self.facts.robots).map(|device| info(device, 0, "s")).collect();
-        Ok(Answer::Now(ConfigGetScsiInfoReply { error: Error::NoErr, scsi_info }))
+        ConfigGetScsiInfoReply { error: Error::NoErr, scsi_info }
     }
 
     /// CONFIG_GET_EXT_LIST (3.2.2.10).
-    pub(super) fn config_get_ext_list(&mut self, (): ()) -> Result<Answer<ConfigGetExtListReply>, Fault> {
+    pub(super) fn config_get_ext_list(&mut self) -> ConfigGetExtListReply {
         if self.extensions == Extensions::NotAsked {
             self.extensions = Extensions::Listed;
         }
-        Ok(Answer::Now(ConfigGetExtListReply { error: Error::NoErr, class_list: List::default() }))
+        ConfigGetExtListReply { error: Error::NoErr, class_list: List::default() }
     }
 
     /// CONFIG_SET_EXT_LIST (3.2.2.9): after the list was asked for, once.

@@ -3,8 +3,8 @@
 //! It must not know devices. `auth` has the comparison itself.
 
 use super::auth::{self, CHALLENGE_BYTES};
-use super::facts::User;
 use super::{Answer, Effect, Fault, OpenDevice, RequestHead, Session};
+use crate::config::User;
 use crate::mover::Phase;
 use crate::ndmp::wire::{
     AuthAttr, AuthData, AuthType, ConfigGetAuthAttrReply, ConfigGetAuthAttrRequest, ConnectClientAuthReply,

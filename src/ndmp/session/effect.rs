@@ -4,8 +4,8 @@
 //! know how.
 
 use crate::mover::{HaltReason, Mode, Progress, Start};
-use crate::ndmp::wire::Header;
-use crate::scsi::Outcome;
+use crate::ndmp::framing::Frame;
+use crate::scsi::outcome::Outcome;
 use crate::vtl::drive::{DriveStatus, HostError, HostRead, Motion};
 use bytes::Bytes;
 use std::net::SocketAddrV4;
@@ -14,7 +14,7 @@ use std::net::SocketAddrV4;
 #[derive(Debug)]
 pub enum Effect {
     /// Send a message.
-    Send(Outgoing),
+    Send(Frame),
     /// Do work that the pending request waits for: exactly one [`Completion`] must follow.
     Work(Work),
     /// Start a pump on the data connection; [`Event::PumpEnded`] follows.
@@ -34,15 +34,6 @@ pub enum Effect {
     Authenticated,
     /// Close the control connection behind what was sent.
     Hangup,
-}
-
-/// A message to send: the header is encoded by the shell's framing together with the body.
-#[derive(Debug)]
-pub struct Outgoing {
-    /// The header.
-    pub header: Header,
-    /// The body; its last part may be attached, not copied.
-    pub body: crate::ndmp::xdr::Out,
 }
 
 /// Work with a result.

@@ -3,7 +3,7 @@
 //! It must not know where the facts come from; the server's assembly fills them in. Next: `connect` and `config`, which
 //! use them.
 
-use crate::config::Secret;
+use crate::config::User;
 use std::sync::Arc;
 
 /// Who the server says it is (CONFIG_GET_HOST_INFO, CONFIG_GET_SERVER_INFO).
@@ -52,21 +52,6 @@ impl Device {
     }
 }
 
-/// An account.
-#[derive(Debug)]
-pub struct User {
-    /// Its name.
-    pub name: String,
-    /// Its password, in clear: NDMP's MD5 needs it.
-    pub password: Secret,
-    /// May log in with MD5.
-    pub may_md5: bool,
-    /// May log in with the password in clear.
-    pub may_text: bool,
-    /// The loaders it may see; `None` = all.
-    pub loaders: Option<Vec<String>>,
-}
-
 /// Everything a session is told.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -83,11 +68,11 @@ pub struct Facts {
 impl Facts {
     /// Whether any account may log in with MD5.
     pub fn offers_md5(&self) -> bool {
-        self.users.iter().any(|user| user.may_md5)
+        self.users.iter().any(|user| user.auth.md5)
     }
 
     /// Whether any account may log in with its password in clear.
     pub fn offers_text(&self) -> bool {
-        self.users.iter().any(|user| user.may_text)
+        self.users.iter().any(|user| user.auth.text)
     }
 }

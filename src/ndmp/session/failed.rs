@@ -3,7 +3,7 @@
 //! NDMP wants the whole body even then (NDMPv4 2.8): fields are zero, lists empty, unions take a legal arm.
 
 use crate::ndmp::wire::*;
-use crate::ndmp::xdr::{List, Opaque, Quad, Wire};
+use crate::ndmp::xdr::{Opaque, Quad, Wire};
 
 /// A reply that can say only that it failed.
 pub trait Failed: Wire {
@@ -95,11 +95,5 @@ impl Failed for TapeReadReply {
 impl Failed for MoverListenReply {
     fn failed(error: Error) -> Self {
         Self { error, connect_addr: Addr::Local }
-    }
-}
-
-impl Failed for ConfigGetExtListReply {
-    fn failed(error: Error) -> Self {
-        Self { error, class_list: List::default() }
     }
 }

@@ -21,15 +21,16 @@ mod tape;
 
 pub use auth::{CHALLENGE_BYTES, md5_digest};
 pub use effect::{
-    Cdb, Completion, Effect, Event, Live, OpenFault, Outgoing, TapeWork, Work, mode_name,
+    Cdb, Completion, Effect, Event, Live, OpenFault, TapeWork, Work, mode_name,
 };
-pub use facts::{Device, Facts, Identity, User};
+pub use facts::{Device, Facts, Identity};
 
 use crate::mover::{Mover, Phase};
 use crate::ndmp::wire::{
     Error, Header, HeaderMessageType, Message, MessageCode, MoverMode, TapeOpenMode, WireError,
 };
-use crate::ndmp::xdr::{self, Out, Wire};
+use crate::ndmp::framing;
+use crate::ndmp::xdr::{self, Wire};
 use bytes::Bytes;
 use connect::Login;
 use failed::Failed;
@@ -247,6 +248,11 @@ impl Session {
         self.take_effects()
     }
 
+    /// What the data connection is for.
+    pub fn data_mode(&self) -> Option<crate::mover::Mode> {
+        self.mover.mode()
+    }
+
     fn observe(&mut self, live: &Live) {
         self.now_unix_seconds = live.now_unix_seconds;
         if let Some(progress) = live.progress {
@@ -271,7 +277,7 @@ impl Session {
             tracing::warn!(code = ?head.code, %error, "a request that cannot be decoded");
             self.reply_header(head, Error::XdrDecode);
             if self.is_authenticated() {
-                self.log_error(&format!("request {:#x} cannot be decoded: {error}", u32::from(head.code)), Some(head));
+                self.log_error(&format!("request {:#x} cannot be decoded: {error}", head.code.code()), Some(head));
             }
         }
     }
@@ -283,20 +289,20 @@ impl Session {
             C::ConnectOpen => self.answer(head, message, Session::connect_open)?,
             C::ConnectClientAuth => self.answer(head, message, Session::connect_client_auth)?,
             C::ConnectClose => self.is_ending = true,
-            C::ConfigGetHostInfo => self.answer(head, message, Session::config_get_host_info)?,
-            C::ConfigGetConnectionType => self.answer(head, message, Session::config_get_connection_type)?,
+            C::ConfigGetHostInfo => self.inform(head, Session::config_get_host_info),
+            C::ConfigGetConnectionType => self.inform(head, Session::config_get_connection_type),
             C::ConfigGetAuthAttr => self.answer(head, message, Session::config_get_auth_attr)?,
-            C::ConfigGetButypeInfo => self.answer(head, message, Session::config_get_butype_info)?,
-            C::ConfigGetFsInfo => self.answer(head, message, Session::config_get_fs_info)?,
-            C::ConfigGetTapeInfo => self.answer(head, message, Session::config_get_tape_info)?,
-            C::ConfigGetScsiInfo => self.answer(head, message, Session::config_get_scsi_info)?,
-            C::ConfigGetServerInfo => self.answer(head, message, Session::config_get_server_info)?,
+            C::ConfigGetButypeInfo => self.inform(head, Session::config_get_butype_info),
+            C::ConfigGetFsInfo => self.inform(head, Session::config_get_fs_info),
+            C::ConfigGetTapeInfo => self.inform(head, Session::config_get_tape_info),
+            C::ConfigGetScsiInfo => self.inform(head, Session::config_get_scsi_info),
+            C::ConfigGetServerInfo => self.inform(head, Session::config_get_server_info),
             C::ConfigSetExtList => {
                 let request = crate::ndmp::wire::ConfigSetExtListRequest::decode_either(&message.body)?;
                 let result = self.config_set_ext_list(&request).map(Answer::Now);
                 self.finish(head, result);
             }
-            C::ConfigGetExtList => self.answer(head, message, Session::config_get_ext_list)?,
+            C::ConfigGetExtList => self.inform(head, Session::config_get_ext_list),
             C::ScsiOpen => self.answer(head, message, Session::scsi_open)?,
             C::ScsiClose => self.answer(head, message, Session::scsi_close)?,
             C::ScsiGetState => self.answer(head, message, Session::scsi_get_state)?,
@@ -309,7 +315,7 @@ impl Session {
             C::TapeWrite => self.answer(head, message, Session::tape_write)?,
             C::TapeRead => self.answer(head, message, Session::tape_read)?,
             C::TapeExecuteCdb => self.answer(head, message, Session::tape_execute_cdb)?,
-            C::MoverGetState => self.answer(head, message, Session::mover_get_state)?,
+            C::MoverGetState => self.inform(head, Session::mover_get_state),
             C::MoverListen => self.answer(head, message, Session::mover_listen)?,
             C::MoverConnect => self.answer(head, message, Session::mover_connect)?,
             C::MoverSetRecordSize => self.answer(head, message, Session::mover_set_record_size)?,
@@ -336,6 +342,12 @@ impl Session {
         let result = handle(self, request);
         self.finish(head, result);
         Ok(())
+    }
+
+    /// Replies to a question that has no arguments and always an answer.
+    fn inform<R: Wire>(&mut self, head: RequestHead, tell: impl FnOnce(&mut Session) -> R) {
+        let body = tell(self);
+        self.reply(head, &body);
     }
 
     fn finish<R: Failed>(&mut self, head: RequestHead, result: Result<Answer<R>, Fault>) {
@@ -374,8 +386,9 @@ impl Session {
     }
 
     fn reply<R: Wire>(&mut self, head: RequestHead, body: &R) {
-        match xdr::encode(body) {
-            Ok(body) => self.send_reply(head, Error::NoErr, body),
+        let header = self.next_header(HeaderMessageType::Reply, head.code, head.sequence, Error::NoErr);
+        match framing::encode(&header, body) {
+            Ok(frame) => self.effects.push(Effect::Send(frame)),
             Err(error) => {
                 tracing::error!(code = ?head.code, %error, "a reply that cannot be encoded");
                 self.reply_header(head, Error::XdrEncode);
@@ -385,12 +398,9 @@ impl Session {
 
     /// A reply without a body: the error is in the header (NDMPv4 2.8).
     fn reply_header(&mut self, head: RequestHead, error: Error) {
-        self.send_reply(head, error, Out::new());
-    }
-
-    fn send_reply(&mut self, head: RequestHead, error_code: Error, body: Out) {
-        let header = self.next_header(HeaderMessageType::Reply, head.code, head.sequence, error_code);
-        self.effects.push(Effect::Send(Outgoing { header, body }));
+        let header = self.next_header(HeaderMessageType::Reply, head.code, head.sequence, error);
+        let frame = framing::encode(&header, &()).expect("a header has no length that could be too long");
+        self.effects.push(Effect::Send(frame));
     }
 
     fn next_header(

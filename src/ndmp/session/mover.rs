@@ -43,7 +43,7 @@ impl Session {
     ) -> Result<Answer<MoverListenReply>, Fault> {
         let mode = mode(request.mode)?;
         if request.addr_type != AddrType::Tcp {
-            let text = format!("data connections of type {} are not served; TCP is", u32::from(request.addr_type));
+            let text = format!("data connections of type {} are not served; TCP is", request.addr_type.code());
             return Err(Fault::new(Error::IllegalArgs, text));
         }
         self.mover.check_start(mover::Request::Listen, mode, self.tape_access())?;
@@ -125,7 +125,7 @@ impl Session {
     }
 
     /// MOVER_GET_STATE (3.6.2.6): answered in every state.
-    pub(super) fn mover_get_state(&mut self, (): ()) -> Result<Answer<MoverGetStateReply>, Fault> {
+    pub(super) fn mover_get_state(&mut self) -> MoverGetStateReply {
         let mover = &self.mover;
         let progress = mover.progress();
         let window = mover.window().unwrap_or(Window { offset_bytes: 0, length_bytes: 0 });
@@ -136,7 +136,7 @@ impl Session {
             State::Paused(_, reason) => (MoverState::Paused, pause_reason(*reason), MoverHaltReason::Na),
             State::Halted { reason, .. } => (MoverState::Halted, MoverPauseReason::Na, halt_reason(*reason)),
         };
-        Ok(Answer::Now(MoverGetStateReply {
+        MoverGetStateReply {
             error: Error::NoErr,
             mode: match mover.mode() {
                 None => MoverMode::Noaction,
@@ -154,7 +154,7 @@ impl Session {
             window_offset: Quad(window.offset_bytes),
             window_length: Quad(window.length_bytes),
             data_connection_addr: self.data_peer.map_or(Addr::Local, |peer| tcp(&[peer])),
-        }))
+        }
     }
 
     pub(super) fn data_peer_connected(&mut self, peer: SocketAddrV4) {
@@ -216,7 +216,7 @@ fn mode(mode: MoverMode) -> Result<Mode, Fault> {
     match mode {
         MoverMode::Read => Ok(Mode::Read),
         MoverMode::Write => Ok(Mode::Write),
-        other => Err(Fault::new(Error::IllegalArgs, format!("there is no mover mode {}", u32::from(other)))),
+        other => Err(Fault::new(Error::IllegalArgs, format!("there is no mover mode {}", other.code()))),
     }
 }
 

@@ -2,14 +2,15 @@
 //!
 //! A post that a request causes follows that request's reply: the caller sees to the order.
 
-use super::{Effect, Outgoing, RequestHead, Session};
+use super::{Effect, RequestHead, Session};
 use crate::mover::{HaltReason, Notice, PauseReason};
 use crate::ndmp::wire::{
     ConnectionStatusReason, Error, HasAssociatedMessage, HeaderMessageType, LogMessagePost, LogType, MessageCode,
     MoverHaltReason, MoverPauseReason, NotifyConnectionStatusPost, NotifyMoverHaltedPost, NotifyMoverPausedPost,
     VERSION,
 };
-use crate::ndmp::xdr::{self, Quad, Wire};
+use crate::ndmp::framing;
+use crate::ndmp::xdr::{Quad, Wire};
 
 /// DMAs copy log lines into job reports: longer ones are cut.
 const LOG_BYTES_MAX: usize = 1024;
@@ -68,11 +69,9 @@ impl Session {
     }
 
     fn post<P: Wire>(&mut self, code: MessageCode, post: &P) {
-        match xdr::encode(post) {
-            Ok(body) => {
-                let header = self.next_header(HeaderMessageType::Request, code, 0, Error::NoErr);
-                self.effects.push(Effect::Send(Outgoing { header, body }));
-            }
+        let header = self.next_header(HeaderMessageType::Request, code, 0, Error::NoErr);
+        match framing::encode(&header, post) {
+            Ok(frame) => self.effects.push(Effect::Send(frame)),
             Err(error) => tracing::error!(?code, %error, "a post that cannot be encoded"),
         }
     }

@@ -10,7 +10,7 @@ use crate::ndmp::wire::{
     Error, ExecuteCdbReply, ExecuteCdbRequest, SCSI_DATA_IN, SCSI_DATA_OUT, ScsiCloseReply, ScsiGetStateReply,
     ScsiOpenReply, ScsiOpenRequest, ScsiResetDeviceReply,
 };
-use crate::scsi::Outcome;
+use crate::scsi::outcome::Outcome;
 
 impl Session {
     /// SCSI_OPEN (3.3.2.1). Several sessions may have a robot open: DMAs hold it through a job.
@@ -134,7 +134,7 @@ pub(super) fn envelope(request: ExecuteCdbRequest) -> Result<Cdb, Fault> {
 }
 
 fn executed(outcome: Outcome) -> ExecuteCdbReply {
-    let ext_sense = outcome.sense.map(|sense| sense.to_fixed().to_vec()).unwrap_or_default();
+    let ext_sense = outcome.sense.map(|sense| sense.to_bytes().to_vec()).unwrap_or_default();
     ExecuteCdbReply {
         error: Error::NoErr,
         status: outcome.status,

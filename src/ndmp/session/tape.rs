@@ -42,7 +42,7 @@ impl Session {
         self.check_nothing_open()?;
         let index = self.find_device(&self.facts.tapes, &request.device.to_lossy())?;
         if !matches!(request.mode, TapeOpenMode::Read | TapeOpenMode::Rdwr | TapeOpenMode::Raw) {
-            let text = format!("there is no tape mode {}", u32::from(request.mode));
+            let text = format!("there is no tape mode {}", request.mode.code());
             return Err(Fault::new(Error::IllegalArgs, text));
         }
         let name = self.facts.tapes[index].name.clone();

@@ -5,17 +5,19 @@
 //! ends, however it ends, dropping its fields closes the device and frees it.
 
 use super::data::{DataConnection, Task, connect};
+use super::listener::told_to_stop;
 use super::registry::SessionEntry;
 use super::{Shared, work};
-use crate::ndmp::framing::{Decoder, frame};
+use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{
-    CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Outgoing, Session, Work,
+    CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work,
 };
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
-use crate::scsi::changer::{self, Nexus};
+use crate::scsi::{Nexus, changer};
 use crate::vtl::drive::{DriveHandle, DriveLease};
 use crate::vtl::loader::Loader;
 use bytes::{Buf, Bytes, BytesMut};
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -151,7 +153,7 @@ impl Connection {
             pumped = optional(&mut self.data.pump) => Turn::Pumped(pumped),
             () = optional(&mut self.data.peer_gone) => Turn::PeerGone,
             read = self.socket.read_buf(&mut self.input), if wants_input => Turn::Read(read),
-            _ = self.stop.wait_for(|stop| *stop) => Turn::Stop,
+            () = told_to_stop(&mut self.stop) => Turn::Stop,
             () = sleep_until(self.deadline), if wants_input && self.has_deadline() => Turn::TimedOut,
         }
     }
@@ -249,7 +251,7 @@ impl Connection {
     async fn perform(&mut self, effects: Vec<Effect>) -> io::Result<()> {
         for effect in effects {
             match effect {
-                Effect::Send(outgoing) => self.send(outgoing).await?,
+                Effect::Send(frame) => write(&mut self.socket, frame).await?,
                 Effect::Work(work) => self.begin(work).await,
                 Effect::Pump { start, progress } => match &self.device {
                     Device::Tape(lease) => self.data.start(lease, start, progress),
@@ -269,11 +271,6 @@ impl Connection {
             }
         }
         Ok(())
-    }
-
-    async fn send(&mut self, outgoing: Outgoing) -> io::Result<()> {
-        let frame = frame(&outgoing.header, outgoing.body).map_err(io::Error::other)?;
-        write_parts(&mut self.socket, frame.into_parts()).await
     }
 
     async fn begin(&mut self, work: Work) {
@@ -352,9 +349,8 @@ impl Connection {
 /// Tells a DMA that is not wanted why, and hangs up.
 pub(super) async fn refuse(mut socket: TcpStream, text: &str) {
     for effect in Session::refuse(text, now_unix_seconds()) {
-        if let Effect::Send(outgoing) = effect
-            && let Ok(frame) = frame(&outgoing.header, outgoing.body)
-            && write_parts(&mut socket, frame.into_parts()).await.is_err()
+        if let Effect::Send(frame) = effect
+            && write(&mut socket, frame).await.is_err()
         {
             return;
         }
@@ -371,28 +367,41 @@ pub(super) fn keep_alive(socket: &TcpStream) -> io::Result<()> {
     socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }
 
-/// All parts in as few system calls as the kernel takes.
-async fn write_parts(socket: &mut TcpStream, parts: Vec<Bytes>) -> io::Result<()> {
-    let mut parts = parts.into_iter();
-    let head = parts.next().unwrap_or_default();
-    let rest: Vec<Bytes> = parts.collect();
-    let written = async {
-        match rest.as_slice() {
-            [] => socket.write_all_buf(&mut head.clone()).await,
-            [body] => socket.write_all_buf(&mut head.clone().chain(body.clone())).await,
-            more => {
-                let mut head = head.clone();
-                socket.write_all_buf(&mut head).await?;
-                for part in more {
-                    socket.write_all_buf(&mut part.clone()).await?;
-                }
-                Ok(())
-            }
-        }
-    };
-    match timeout(WRITE_TIMEOUT, written).await {
+/// The whole record in as few system calls as the kernel takes.
+async fn write(socket: &mut TcpStream, frame: Frame) -> io::Result<()> {
+    let mut unsent = Unsent(frame.into_parts().into());
+    match timeout(WRITE_TIMEOUT, socket.write_all_buf(&mut unsent)).await {
         Ok(result) => result,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no replies")),
+    }
+}
+
+/// The parts of a record that are still to be sent, for one `writev`.
+struct Unsent(VecDeque<Bytes>);
+
+impl Buf for Unsent {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().map_or(&[], |part| part)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [io::IoSlice<'a>]) -> usize {
+        let filled = slices.iter_mut().zip(&self.0).map(|(slice, part)| *slice = io::IoSlice::new(part));
+        filled.count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while let Some(part) = self.0.front_mut() {
+            if count < part.len() {
+                part.advance(count);
+                return;
+            }
+            count -= part.len();
+            self.0.pop_front();
+        }
     }
 }
 

@@ -51,11 +51,12 @@ impl Listeners {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
+    let mut stopped = stop.clone();
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = told_to_stop(&mut stopped) => break,
             Some(_) = sessions.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, peer)) => {
@@ -70,6 +71,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, mut stop: watch::Rec
     }
     drop(listener);
     while sessions.join_next().await.is_some() {}
+}
+
+/// Ends when the server is being stopped.
+pub(super) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+    // An error means that whoever could stop us is gone, which is the same.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn session(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop: watch::Receiver<bool>) {

@@ -3,7 +3,7 @@
 //! It must not wait for anything but the drive.
 
 use crate::ndmp::session::{Cdb, Completion, TapeWork};
-use crate::scsi;
+use crate::scsi::{self, Nexus};
 use crate::vtl::drive::{Drive, MarkRule};
 
 /// Version 4 stops in front of filemarks (NDMPv4 3.4.2.4).
@@ -21,6 +21,6 @@ pub(super) fn perform(drive: &mut Drive, work: TapeWork) -> Completion {
     }
 }
 
-fn execute(drive: &mut Drive, cdb: &Cdb) -> scsi::Outcome {
-    scsi::drive::execute(drive, &cdb.bytes, &cdb.data_out, cdb.allocation_bytes)
+fn execute(drive: &mut Drive, cdb: &Cdb) -> scsi::outcome::Outcome {
+    scsi::drive::execute(drive, &mut Nexus::default(), &cdb.bytes, &cdb.data_out, cdb.allocation_bytes)
 }

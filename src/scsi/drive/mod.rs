@@ -18,7 +18,7 @@ use crate::vtl::tape_drive::{DriveError, Medium, SpaceEnd, Spaced, TapeDrive};
 /// `_data_out` yet. May block while the tape moves.
 #[must_use]
 pub fn execute(
-    drive: &dyn TapeDrive,
+    drive: &mut dyn TapeDrive,
     nexus: &mut Nexus,
     cdb: &[u8],
     _data_out: &[u8],
@@ -37,7 +37,7 @@ pub fn identity(drive: &dyn TapeDrive) -> DeviceIdentity {
     }
 }
 
-fn dispatch(drive: &dyn TapeDrive, nexus: &mut Nexus, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+fn dispatch(drive: &mut dyn TapeDrive, nexus: &mut Nexus, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     match cdb.opcode() {
         cdb::TEST_UNIT_READY => ready(drive).map(|()| Vec::new()),
         cdb::REQUEST_SENSE => common::request_sense(cdb, ready(drive).err().unwrap_or(Sense::NONE)),
@@ -61,7 +61,7 @@ fn dispatch(drive: &dyn TapeDrive, nexus: &mut Nexus, cdb: &Cdb) -> Result<Vec<u
     }
 }
 
-fn ready(drive: &dyn TapeDrive) -> Result<(), Sense> {
+fn ready(drive: &mut dyn TapeDrive) -> Result<(), Sense> {
     match drive.medium() {
         Medium::Ready => Ok(()),
         Medium::Unloaded => Err(Sense::LOAD_REQUIRED),
@@ -75,7 +75,7 @@ fn done(result: Result<(), DriveError>) -> Result<Vec<u8>, Sense> {
 }
 
 /// READ BLOCK LIMITS (SSC-3 7.5): any length in bytes between the two limits.
-fn read_block_limits(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+fn read_block_limits(drive: &mut dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     if cdb.bit::<1>(0) {
         return Err(Sense::invalid_bit(1, 0)); // MLOI
     }
@@ -86,7 +86,7 @@ fn read_block_limits(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense>
 }
 
 /// READ POSITION (SSC-3 7.7), short form: 20 bytes.
-fn read_position(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+fn read_position(drive: &mut dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     const BEGINNING: u8 = 0x80;
     const END: u8 = 0x40;
     const BUFFER_UNKNOWN: u8 = 0x30;
@@ -111,7 +111,7 @@ fn read_position(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
 }
 
 /// LOAD UNLOAD (SSC-3 7.3). RETENSION and IMMEDIATE change nothing here: a load takes no time worth waiting apart.
-fn load_unload(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+fn load_unload(drive: &mut dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     let (load, end_of_tape, hold) = (cdb.bit::<4>(0), cdb.bit::<4>(2), cdb.bit::<4>(3));
     if hold {
         return Err(Sense::invalid_bit(4, 3));
@@ -123,7 +123,7 @@ fn load_unload(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
 }
 
 /// SPACE(6) (SSC-3 7.12) over records, over filemarks, or to the end of data.
-fn space(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+fn space(drive: &mut dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     // A 24-bit number in two's complement.
     let raw = i64::from(cdb.u24::<2>());
     let count = if raw < 0x80_0000 { raw } else { raw - 0x100_0000 };
@@ -150,7 +150,7 @@ fn space_result(count: i64, spaced: Spaced) -> Result<Vec<u8>, Sense> {
 }
 
 /// LOCATE(10) (SSC-3 7.4) to a logical object of the one partition.
-fn locate(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+fn locate(drive: &mut dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     if cdb.bit::<1>(2) {
         return Err(Sense::invalid_bit(1, 2)); // BT: device-specific addresses
     }
@@ -162,7 +162,7 @@ fn locate(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
 }
 
 /// WRITE FILEMARKS(6) (SSC-3 7.17). A count of 0 makes everything written durable; so does every other.
-fn write_filemarks(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+fn write_filemarks(drive: &mut dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     if cdb.bit::<1>(1) {
         return Err(Sense::invalid_bit(1, 1)); // WSMK: there are no setmarks
     }

@@ -22,7 +22,7 @@ const TAPE_ALERT_FLAGS: u8 = 64;
 const BINARY_LIST: u8 = 0x03;
 
 /// MODE SENSE(6) and (10). Block length 0 in the descriptor: records have any length.
-pub(super) fn mode_sense(drive: &dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+pub(super) fn mode_sense(drive: &mut dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     let loaded = drive.medium() == Medium::Ready;
     let header = Header {
         medium_type: if loaded { MEDIUM_TYPE_LTO8 } else { 0 },

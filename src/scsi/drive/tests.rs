@@ -77,7 +77,7 @@ impl TapeDrive for FakeDrive {
     fn record_limits(&self) -> RecordLimits {
         RecordLimits { minimum_bytes: 1, maximum_bytes: 0xff_ffff }
     }
-    fn position(&self) -> Result<Position, DriveError> {
+    fn position(&mut self) -> Result<Position, DriveError> {
         let state = self.state.lock().unwrap();
         Ok(Position {
             block: state.at as u64,
@@ -86,7 +86,7 @@ impl TapeDrive for FakeDrive {
             past_early_warning: state.at >= state.early_warning,
         })
     }
-    fn write_filemarks(&self, count: u32) -> Result<(), DriveError> {
+    fn write_filemarks(&mut self, count: u32) -> Result<(), DriveError> {
         let mut state = self.state.lock().unwrap();
         if state.protected {
             return Err(DriveError::WriteProtected);
@@ -99,34 +99,34 @@ impl TapeDrive for FakeDrive {
         state.at = if count > 0 { state.tape.len() } else { at };
         Ok(())
     }
-    fn space_records(&self, count: i64) -> Result<Spaced, DriveError> {
+    fn space_records(&mut self, count: i64) -> Result<Spaced, DriveError> {
         Ok(self.space('r', count))
     }
-    fn space_filemarks(&self, count: i64) -> Result<Spaced, DriveError> {
+    fn space_filemarks(&mut self, count: i64) -> Result<Spaced, DriveError> {
         Ok(self.space('m', count))
     }
-    fn space_to_end_of_data(&self) -> Result<(), DriveError> {
+    fn space_to_end_of_data(&mut self) -> Result<(), DriveError> {
         self.change(|state| state.at = state.tape.len());
         Ok(())
     }
-    fn locate_block(&self, block: u64) -> Result<(), DriveError> {
+    fn locate_block(&mut self, block: u64) -> Result<(), DriveError> {
         let mut state = self.state.lock().unwrap();
         let end = state.tape.len();
         state.at = usize::try_from(block).unwrap_or(usize::MAX).min(end);
         if block > end as u64 { Err(DriveError::EndOfData) } else { Ok(()) }
     }
-    fn rewind(&self) -> Result<(), DriveError> {
+    fn rewind(&mut self) -> Result<(), DriveError> {
         self.change(|state| state.at = 0);
         Ok(())
     }
-    fn load(&self) -> Result<(), DriveError> {
+    fn load(&mut self) -> Result<(), DriveError> {
         if self.medium() == Medium::Empty {
             return Err(DriveError::Empty);
         }
         self.change(|state| (state.medium, state.at) = (Medium::Ready, 0));
         Ok(())
     }
-    fn unload(&self) -> Result<(), DriveError> {
+    fn unload(&mut self) -> Result<(), DriveError> {
         let mut state = self.state.lock().unwrap();
         if state.prevented {
             return Err(DriveError::Prevented);
@@ -136,7 +136,7 @@ impl TapeDrive for FakeDrive {
         }
         Ok(())
     }
-    fn prevent_removal(&self, prevent: bool) {
+    fn prevent_removal(&mut self, prevent: bool) {
         self.change(|state| state.prevented = prevent);
     }
 }

@@ -219,10 +219,10 @@ impl DriveLease {
     ///
     /// # Errors
     /// The future gives [`DriveGone`] when the thread has ended.
-    pub fn run<R: Send + 'static>(
-        &self,
-        job: impl FnOnce(&mut Drive) -> R + Send + 'static,
-    ) -> impl Future<Output = Result<R, DriveGone>> + Send + use<R> {
+    pub fn run<R: Send + 'static, J>(&self, job: J) -> impl Future<Output = Result<R, DriveGone>> + Send + use<R, J>
+    where
+        J: FnOnce(&mut Drive) -> R + Send + 'static,
+    {
         let receiver = self.drive.call(job);
         async move { receiver.await.map_err(|_| DriveGone) }
     }

@@ -5,7 +5,7 @@
 
 use super::port::{ReadStop, RecordPort, SpaceStop, WriteStop};
 use super::unit::{Drive, EarlyWarning};
-use crate::tape::{RECORD_BYTES_MAX, ReadOutcome, Stop};
+use crate::tape::{RECORD_BYTES_MAX, ReadOutcome};
 use crate::vtl::tape_drive::{DriveError, SpaceEnd, TapeDrive};
 use bytes::Bytes;
 
@@ -99,7 +99,7 @@ impl Drive {
 
     /// Reads the next record's first `bytes_max` bytes (at most [`RECORD_BYTES_MAX`]).
     pub fn host_read(&mut self, bytes_max: u32, marks: MarkRule) -> Result<HostRead, HostError> {
-        let length = bytes_max.min(RECORD_BYTES_MAX) as usize;
+        let length = usize::try_from(bytes_max).unwrap_or(RECORD_BYTES_MAX).min(RECORD_BYTES_MAX);
         let mut buffer = std::mem::take(&mut self.buffer);
         if buffer.len() < length {
             buffer.resize(length, 0);
@@ -144,8 +144,8 @@ impl Drive {
         let spaced = match motion {
             Motion::ForwardFiles => self.space_filemarks(signed)?,
             Motion::BackwardFiles => self.space_filemarks(-signed)?,
-            Motion::ForwardRecords => self.space_records(signed)?,
-            _ => self.space_records(-signed)?,
+            Motion::ForwardRecords => TapeDrive::space_records(self, signed)?,
+            _ => TapeDrive::space_records(self, -signed)?,
         };
         if spaced.end == SpaceEnd::Filemark && marks == MarkRule::StopBefore {
             self.space_filemarks(if motion == Motion::ForwardRecords { -1 } else { 1 })?;

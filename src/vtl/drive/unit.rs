@@ -189,7 +189,8 @@ impl TapeDrive for Drive {
     }
 
     fn record_limits(&self) -> RecordLimits {
-        RecordLimits { minimum_bytes: 1, maximum_bytes: tape::RECORD_BYTES_MAX }
+        let maximum_bytes = u32::try_from(tape::RECORD_BYTES_MAX).unwrap_or(u32::MAX);
+        RecordLimits { minimum_bytes: 1, maximum_bytes }
     }
 
     fn position(&mut self) -> Result<Position, DriveError> {
