@@ -5,9 +5,10 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-pub mod values;
+pub(crate) mod values;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt::Write as _;
 
 use tapesilo::ndmp::wire;
@@ -15,17 +16,17 @@ use tapesilo::ndmp::xdr::schema::{self, Type};
 
 /// The declarations of one specification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spec {
-    pub types: BTreeMap<String, Shape>,
-    pub consts: BTreeMap<String, u32>,
-    pub typedefs: BTreeMap<String, String>,
+pub(crate) struct Spec {
+    pub(crate) types: BTreeMap<String, Shape>,
+    pub(crate) consts: BTreeMap<String, u32>,
+    pub(crate) typedefs: BTreeMap<String, String>,
 }
 
 /// A member: name, then type as `u_long`, `opaque[16]`, `ndmp4_pval<>` …
-pub type Member = (String, String);
+pub(crate) type Member = (String, String);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Shape {
+pub(crate) enum Shape {
     Struct(Vec<Member>),
     Enum(Vec<(String, u32)>),
     Union(Member, Vec<(String, Option<Member>)>),
@@ -33,7 +34,7 @@ pub enum Shape {
 
 impl Spec {
     /// What the Rust types say of themselves.
-    pub fn of_rust() -> Self {
+    pub(crate) fn of_rust() -> Self {
         let mut spec = Self {
             consts: wire::consts().map(|(name, value)| (name.to_owned(), value)).collect(),
             typedefs: wire::typedefs().map(|(name, of)| (name.to_owned(), of.to_owned())).collect(),
@@ -57,7 +58,7 @@ impl Spec {
     }
 
     /// Reads a `.x` file.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut parser = Parser { tokens: tokens(text)?.into_iter().peekable() };
         let mut spec = Self::default();
         while parser.tokens.peek().is_some() {
@@ -67,7 +68,7 @@ impl Spec {
     }
 
     /// Every difference, one line each.
-    pub fn differences(&self, other: &Self) -> Vec<String> {
+    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
         let mut lines = compare("type", &self.types, &other.types);
         lines.extend(compare("const", &self.consts, &other.consts));
         lines.extend(compare("typedef", &self.typedefs, &other.typedefs));
@@ -265,8 +266,11 @@ impl Parser {
 }
 
 fn insert<T>(map: &mut BTreeMap<String, T>, name: String, value: T) -> Result<(), String> {
-    match map.insert(name.clone(), value) {
-        None => Ok(()),
-        Some(_) => Err(format!("{name} is declared twice")),
+    match map.entry(name) {
+        Entry::Occupied(entry) => Err(format!("{} is declared twice", entry.key())),
+        Entry::Vacant(entry) => {
+            entry.insert(value);
+            Ok(())
+        }
     }
 }

@@ -7,24 +7,24 @@ use tapesilo::ndmp::wire;
 use tapesilo::ndmp::xdr::schema::{Arm, Field, Schema, Shape, Type};
 
 /// The schema with that `.x` name.
-pub fn find(name: &str) -> &'static Schema {
+pub(crate) fn find(name: &str) -> &'static Schema {
     wire::schemas().find(|schema| schema.name == name).unwrap_or_else(|| panic!("{name} is not declared"))
 }
 
 /// Where the numbers in a value come from.
-pub struct Source {
+pub(crate) struct Source {
     state: u64,
     /// Every union takes its arm of this index (modulo their number); `None`: any.
-    pub arm: Option<usize>,
+    pub(crate) arm: Option<usize>,
 }
 
 impl Source {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { state: seed | 1, arm: None }
     }
 
     /// SplitMix64: good enough, and the same everywhere.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -32,26 +32,26 @@ impl Source {
         z ^ (z >> 31)
     }
 
-    pub fn word(&mut self) -> u32 {
+    pub(crate) fn word(&mut self) -> u32 {
         u32::try_from(self.next() >> 32).unwrap()
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(bound).unwrap()).unwrap()
     }
 }
 
 /// One value: its bytes, and the C statements that make it.
 #[derive(Default)]
-pub struct Value {
-    pub bytes: Vec<u8>,
-    pub c: String,
+pub(crate) struct Value {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) c: String,
     arrays: usize,
 }
 
 impl Value {
     /// A value of the type, named `place` in C.
-    pub fn of(schema: &Schema, place: &str, source: &mut Source) -> Self {
+    pub(crate) fn of(schema: &Schema, place: &str, source: &mut Source) -> Self {
         let mut value = Self::default();
         value.declared(schema, place, source);
         value

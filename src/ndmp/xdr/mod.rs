@@ -263,3 +263,6 @@ impl io::Write for Out {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
