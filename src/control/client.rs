@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::report::{LoaderReport, StatusReport, TapeReport};
-use super::routes::{ErrorBody, encode};
+use super::routes::{ErrorBody, encode, no_loader_message};
 
 /// How long connecting may take; a living server accepts at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,11 +59,30 @@ pub struct ControlClient {
     path: PathBuf,
 }
 
+impl ClientError {
+    /// What a server says of a loader that is not there; for those who read the disk instead.
+    pub(crate) fn no_loader(name: &str, known: &[String]) -> Self {
+        Self::Refused { status: 404, message: no_loader_message(name, known) }
+    }
+}
+
 impl ControlClient {
     /// A client for the server behind that socket. Does not connect yet.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }
+    }
+
+    /// True if a server accepts connections there, false if none does.
+    ///
+    /// # Errors
+    /// `Denied` or `Broken` if that cannot be told.
+    pub fn is_server_running(&self) -> Result<bool, ClientError> {
+        match self.runtime()?.block_on(self.connect()) {
+            Ok(_) => Ok(true),
+            Err(ClientError::NoServer(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// `GET /v1/status`
@@ -99,9 +118,7 @@ impl ControlClient {
     }
 
     fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| self.broken(&error))?;
-        let (status, body) = runtime.block_on(async {
+        let (status, body) = self.runtime()?.block_on(async {
             match timeout(ANSWER_TIMEOUT, self.exchange(target)).await {
                 Ok(result) => result,
                 Err(_) => Err(self.broken(&"no answer in time")),
@@ -113,6 +130,11 @@ impl ControlClient {
         let said = serde_json::from_slice::<ErrorBody>(&body);
         let message = said.map_or_else(|_| format!("the server answered {status}"), |body| body.error);
         Err(ClientError::Refused { status, message })
+    }
+
+    fn runtime(&self) -> Result<tokio::runtime::Runtime, ClientError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|error| self.broken(&error))
     }
 
     async fn exchange(&self, target: &str) -> Result<(u16, Bytes), ClientError> {

@@ -1,0 +1,196 @@
+//! `tapesilo check`: what would be served, and everything that is wrong.
+//!
+//! Everything stands on standard output; if something is wrong, standard error gets its one line as well.
+
+use serde::Serialize;
+
+use crate::config::{ByteSize, Config, ConfigOrigin, Loaded, LoaderConfig, Problem, User, password_path};
+
+use super::{Context, Failure, first_of, load};
+
+/// The document of `check --json`.
+#[derive(Debug, Serialize)]
+struct CheckReport {
+    origin: &'static str,
+    file: String,
+    valid: bool,
+    errors: Vec<ProblemReport>,
+    warnings: Vec<ProblemReport>,
+    listen: Vec<String>,
+    state_dir: Option<String>,
+    control_socket: Option<String>,
+    users: Vec<UserReport>,
+    loaders: Vec<LoaderCheck>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProblemReport {
+    file: String,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: String,
+}
+
+#[derive(Debug, Serialize)]
+struct UserReport {
+    name: String,
+    auth: Vec<&'static str>,
+    /// Networks; `null` for anywhere.
+    allow: Option<Vec<String>>,
+    /// Loaders; `null` for all.
+    loaders: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize)]
+struct LoaderCheck {
+    name: String,
+    path: String,
+    slots: u32,
+    drives: u32,
+    mail_slots: u32,
+    tape_capacity_bytes: u64,
+    tape_family: String,
+    devices: Vec<DeviceCheck>,
+}
+
+#[derive(Debug, Serialize)]
+struct DeviceCheck {
+    name: String,
+    alias: Option<String>,
+}
+
+pub(super) fn run(context: &mut Context<'_>) -> Result<(), Failure> {
+    let loaded = load(context.config.as_deref());
+    let report = report(&loaded);
+    if context.out.json {
+        context.out.json(&report)?;
+    } else {
+        for line in lines(&report, &loaded) {
+            context.out.line(&line)?;
+        }
+    }
+    context.out.finish()?;
+    if loaded.errors.is_empty() { Ok(()) } else { Err(Failure::Message(first_of(&loaded.errors))) }
+}
+
+fn report(loaded: &Loaded) -> CheckReport {
+    let (origin, file) = match &loaded.origin {
+        ConfigOrigin::File(file) => ("file", file),
+        ConfigOrigin::Backup { backup, .. } => ("backup", backup),
+        ConfigOrigin::Embedded(directory) => ("embedded", directory),
+    };
+    let config = loaded.config.as_ref();
+    let server = config.map(|config| &config.server);
+    CheckReport {
+        origin,
+        file: file.display().to_string(),
+        valid: loaded.errors.is_empty(),
+        errors: loaded.errors.iter().map(problem).collect(),
+        warnings: loaded.warnings.iter().map(problem).collect(),
+        listen: server.iter().flat_map(|server| &server.listen).map(ToString::to_string).collect(),
+        state_dir: server.map(|server| server.state_dir.display().to_string()),
+        control_socket: server.map(|server| server.control_socket.display().to_string()),
+        users: config.iter().flat_map(|config| &config.users).map(user).collect(),
+        loaders: config.iter().flat_map(|config| &config.loaders).map(loader).collect(),
+    }
+}
+
+fn problem(problem: &Problem) -> ProblemReport {
+    ProblemReport {
+        file: problem.file.display().to_string(),
+        line: problem.line,
+        column: problem.column,
+        message: problem.message.clone(),
+    }
+}
+
+fn user(user: &User) -> UserReport {
+    let kinds = [(user.auth.md5, "md5"), (user.auth.text, "text")];
+    UserReport {
+        name: user.name.clone(),
+        auth: kinds.iter().filter(|(on, _)| *on).map(|(_, kind)| *kind).collect(),
+        allow: (!user.allow.is_empty()).then(|| user.allow.iter().map(ToString::to_string).collect()),
+        loaders: user.loaders.clone(),
+    }
+}
+
+fn loader(loader: &LoaderConfig) -> LoaderCheck {
+    let device = |name: String| DeviceCheck { alias: loader.aliases.get(&name).cloned(), name };
+    LoaderCheck {
+        name: loader.name.clone(),
+        path: loader.path.display().to_string(),
+        slots: loader.slots,
+        drives: loader.drives,
+        mail_slots: loader.mail_slots,
+        tape_capacity_bytes: loader.tape_capacity_bytes,
+        tape_family: loader.tape_family.clone(),
+        devices: loader.device_names().into_iter().map(device).collect(),
+    }
+}
+
+/// The same for people.
+fn lines(report: &CheckReport, loaded: &Loaded) -> Vec<String> {
+    let mut lines = vec![format!("configuration   {}", loaded.origin)];
+    if let Some(config) = &loaded.config {
+        lines.extend(server_lines(report, config));
+    }
+    if let ConfigOrigin::Embedded(directory) = &loaded.origin
+        && report.users.is_empty()
+    {
+        let file = password_path(directory);
+        lines.push(format!("user            ndmp, once `tapesilo serve` has made {}", file.display()));
+    }
+    for user in &report.users {
+        let from = user.allow.as_ref().map_or_else(|| "anywhere".to_owned(), |networks| networks.join(", "));
+        let sees = user.loaders.as_ref().map_or_else(|| "all loaders".to_owned(), |names| names.join(", "));
+        lines.push(format!(
+            "user            {}: login {}; from {from}; sees {sees}",
+            user.name,
+            user.auth.join(", ")
+        ));
+    }
+    for loader in &report.loaders {
+        lines.extend(loader_lines(loader));
+    }
+    lines.extend(loaded.warnings.iter().map(|warning| format!("warning: {warning}")));
+    lines.extend(loaded.errors.iter().map(|error| format!("error: {error}")));
+    lines.push(match (report.errors.len(), report.warnings.len()) {
+        (0, 0) => "the configuration is good".to_owned(),
+        (0, warnings) => format!("the configuration can be served; warnings: {warnings}"),
+        (errors, warnings) => format!("errors: {errors}; warnings: {warnings}"),
+    });
+    lines
+}
+
+fn server_lines(report: &CheckReport, config: &Config) -> Vec<String> {
+    let server = &config.server;
+    let mut lines = vec![
+        format!("listen          {}", report.listen.join(", ")),
+        format!("state           {}", server.state_dir.display()),
+        format!("control socket  {}", server.control_socket.display()),
+        format!("sessions        {} at most", server.max_sessions),
+    ];
+    if let Some(ports) = &server.data_ports {
+        lines.push(format!("data ports      {} to {}", ports.start(), ports.end()));
+    }
+    if !server.data_addresses.is_empty() {
+        let addresses: Vec<String> = server.data_addresses.iter().map(ToString::to_string).collect();
+        lines.push(format!("data addresses  {}", addresses.join(", ")));
+    }
+    lines
+}
+
+fn loader_lines(loader: &LoaderCheck) -> Vec<String> {
+    let size =
+        ByteSize::from_bytes(loader.tape_capacity_bytes).map_or_else(String::new, |size| size.to_string());
+    let LoaderCheck { name, path, slots, drives, mail_slots, tape_family, devices, .. } = loader;
+    let mut lines = vec![format!(
+        "loader          {name}: {path}; slots {slots}, drives {drives}, mail slots {mail_slots}, tapes of {size}, \
+         barcodes {tape_family}001L8 and up"
+    )];
+    lines.extend(devices.iter().map(|device| match &device.alias {
+        Some(alias) => format!("  device        {} (alias {alias})", device.name),
+        None => format!("  device        {}", device.name),
+    }));
+    lines
+}

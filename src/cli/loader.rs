@@ -1,0 +1,106 @@
+//! `tapesilo loader …`: the loaders and what is in them.
+
+use clap::Subcommand;
+
+use crate::config::ByteSize;
+use crate::control::{DriveReport, LoaderReport};
+
+use super::output::{Printer, or_dash};
+use super::source::Source;
+use super::{Context, Failure};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LoaderCommand {
+    /// List all loaders
+    List,
+    /// Show one loader with its drives
+    Info {
+        /// The loader's name
+        name: String,
+    },
+}
+
+pub(super) fn run(context: &mut Context<'_>, command: &LoaderCommand) -> Result<(), Failure> {
+    let source = Source::choose(&context.look()?, context.hooks)?;
+    match command {
+        LoaderCommand::List => list(&mut context.out, &source),
+        LoaderCommand::Info { name } => info(&mut context.out, &source, name),
+    }
+}
+
+fn list(out: &mut Printer, source: &Source) -> Result<(), Failure> {
+    let loaders = source.loaders()?;
+    if out.json {
+        return out.json(&loaders);
+    }
+    source.announce(out)?;
+    print_loaders(out, &loaders)
+}
+
+fn info(out: &mut Printer, source: &Source, name: &str) -> Result<(), Failure> {
+    let loader = source.loader(name)?;
+    if out.json {
+        return out.json(&loader);
+    }
+    source.announce(out)?;
+    print_loaders(out, std::slice::from_ref(&loader))?;
+    out.line("")?;
+    out.line(&format!("directory  {}", loader.path))?;
+    out.line(&format!(
+        "robot      {} (in use by session {})",
+        loader.robot_device,
+        or_dash(loader.robot_in_use_by)
+    ))?;
+    out.line("")?;
+    print_drives(out, &loader.drives.iter().collect::<Vec<_>>())
+}
+
+/// One row a loader.
+pub(super) fn print_loaders(out: &mut Printer, loaders: &[LoaderReport]) -> Result<(), Failure> {
+    let headings = [
+        "LOADER",
+        ">DRIVES",
+        ">SLOTS",
+        ">FULL",
+        ">MAIL",
+        ">TAPES",
+        ">USED",
+        ">CAPACITY",
+        ">FREE ON DISK",
+        "PROBLEM",
+    ];
+    let rows = loaders.iter().map(|loader| {
+        vec![
+            loader.name.clone(),
+            loader.drives.len().to_string(),
+            loader.slots.to_string(),
+            loader.slots_full.to_string(),
+            format!("{}/{}", loader.mail_slots_full, loader.mail_slots),
+            loader.tapes.to_string(),
+            ByteSize::human(loader.used_bytes),
+            ByteSize::human(loader.capacity_bytes),
+            or_dash(loader.free_bytes.map(ByteSize::human)),
+            or_dash(loader.problem.as_deref()),
+        ]
+    });
+    out.table(&headings, rows.collect())
+}
+
+/// One row a drive.
+pub(super) fn print_drives(out: &mut Printer, drives: &[&DriveReport]) -> Result<(), Failure> {
+    let headings = ["DRIVE", "ALIAS", ">ELEMENT", "SERIAL", "STATE", "TAPE", ">FILE", ">BLOCK", ">SESSION"];
+    let rows = drives.iter().map(|drive| {
+        vec![
+            drive.name.clone(),
+            or_dash(drive.alias.as_deref()),
+            drive.element.to_string(),
+            drive.serial.clone(),
+            drive.state.clone(),
+            or_dash(drive.barcode.as_deref()),
+            or_dash(drive.file),
+            or_dash(drive.block),
+            or_dash(drive.in_use_by),
+        ]
+    });
+    out.table(&headings, rows.collect())
+}
