@@ -12,8 +12,8 @@ import dma
 from harness import check
 
 # (record bytes, records) of each tape file; a mover cuts its stream into records of one size, so a file has one size.
-FILES = [(512, 1), (1024, 100), (10240, 37), (0, 0), (139, 7), (64512, 30), (1, 5), (0, 0), (0, 0), (262144, 3), (65536, 40)]
-LARGE_FILES = [(1 << 20, 2)]  # larger than the reference's largest record
+FILES = [(512, 1), (1024, 100), (10240, 37), (0, 0), (139, 7), (64512, 30), (1, 5), (0, 0), (0, 0), (65536, 40)]
+LARGE_FILES = [(262144, 3), (1 << 20, 2)]  # more than the mover of the reference can hold
 MARK = None
 
 
@@ -116,7 +116,7 @@ def copy(source, target, layout, listener_reads_tape):
         source.wait_state("ACTIVE")
         target.wait_state("ACTIVE")
         source.mover_read()
-        reason = source.wait_paused()
+        reason = source.wait_paused(20)
         check(reason == "EOF", f"file {number}: the reading mover paused with {reason}")
         check(source.tape_state().file_num == number, f"file {number}: paused in file {source.tape_state().file_num}")
         source.mover(dma.MOVER_CLOSE)
