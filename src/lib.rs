@@ -9,5 +9,6 @@ pub mod control;
 pub mod mover;
 pub mod ndmp;
 pub mod scsi;
+pub mod server;
 pub mod tape;
 pub mod vtl;

@@ -6,20 +6,26 @@ use std::process::ExitCode;
 use tapesilo::cli::{self, BoxError, Hooks};
 use tapesilo::config::{Config, ConfigOrigin};
 use tapesilo::control::Reporter;
+use tapesilo::server::{self, OfflineReporter};
 
 fn main() -> ExitCode {
-    cli::run(std::env::args_os(), &NotJoinedYet).into()
+    cli::run(std::env::args_os(), &Program).into()
 }
 
-/// Stands where the server and the loaders will be joined to the command line.
-struct NotJoinedYet;
+/// Joins the command line to the server.
+struct Program;
 
-impl Hooks for NotJoinedYet {
-    fn serve(&self, _: Config, _: &ConfigOrigin, _: &(dyn Fn(&[SocketAddr]) + Sync)) -> Result<(), BoxError> {
-        Err("this build has no server yet; build a later commit".into())
+impl Hooks for Program {
+    fn serve(
+        &self,
+        config: Config,
+        _: &ConfigOrigin,
+        ready: &(dyn Fn(&[SocketAddr]) + Sync),
+    ) -> Result<(), BoxError> {
+        server::run(&config, ready)
     }
 
-    fn offline_reporter(&self, _: &Config) -> Result<Box<dyn Reporter>, BoxError> {
-        Err("no server is running, and this build cannot read loaders yet; build a later commit".into())
+    fn offline_reporter(&self, config: &Config) -> Result<Box<dyn Reporter>, BoxError> {
+        Ok(Box::new(OfflineReporter::new(config.clone())))
     }
 }

@@ -44,6 +44,11 @@ pub struct Summary {
     pub filemarks: Option<u64>,
 }
 
+/// Whether `directory` looks like a tape, sound or not: it has a log or a label.
+pub fn is_tape(directory: &Path) -> bool {
+    directory.join(DATA).exists() || label::exists(directory).unwrap_or(true)
+}
+
 /// Looks at the tape in `directory` without locking or changing it, even while it is open elsewhere.
 pub fn inspect(directory: &Path) -> Result<Summary, TapeError> {
     let label = label::load(directory)?;

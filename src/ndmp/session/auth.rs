@@ -25,7 +25,7 @@ pub fn md5_digest(password: &[u8], challenge: &[u8; CHALLENGE_BYTES]) -> [u8; 16
 }
 
 /// The user whom this digest proves. Takes the same time whether the user exists or not.
-pub fn check_md5<'f>(
+pub(super) fn check_md5<'f>(
     facts: &'f Facts,
     name: &[u8],
     digest: &[u8; 16],
@@ -39,7 +39,7 @@ pub fn check_md5<'f>(
 }
 
 /// The user whom this password proves.
-pub fn check_text<'f>(facts: &'f Facts, name: &[u8], password: &[u8]) -> Option<&'f Arc<User>> {
+pub(super) fn check_text<'f>(facts: &'f Facts, name: &[u8], password: &[u8]) -> Option<&'f Arc<User>> {
     let user = find(facts, name).filter(|user| user.auth.text)?;
     let expected = user.password.expose();
     // Both are hashed first, so that the comparison tells nothing about the length.

@@ -6,7 +6,7 @@ use crate::ndmp::wire::*;
 use crate::ndmp::xdr::{Opaque, Quad, Wire};
 
 /// A reply that can say only that it failed.
-pub trait Failed: Wire {
+pub(super) trait Failed: Wire {
     /// The body for `error`.
     fn failed(error: Error) -> Self;
 }

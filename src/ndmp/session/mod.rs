@@ -129,6 +129,8 @@ pub struct Summary {
     pub device: Option<String>,
     /// The mover's state.
     pub mover: Phase,
+    /// What the data connection is for.
+    pub mode: Option<crate::mover::Mode>,
     /// The mover's counters as last seen.
     pub progress: crate::mover::Progress,
     /// The data connection's other end.
@@ -193,6 +195,7 @@ impl Session {
             user: self.login.user().map(|user| user.name.clone()),
             device,
             mover: self.mover.phase(),
+            mode: self.mover.mode(),
             progress: self.mover.progress(),
             data_peer: self.data_peer,
         }

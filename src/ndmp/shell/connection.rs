@@ -14,7 +14,7 @@ use crate::ndmp::session::{
 };
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
 use crate::scsi::{Nexus, changer};
-use crate::vtl::drive::{DriveHandle, DriveLease};
+use crate::vtl::drive::{DriveHandle, DriveLease, Holder};
 use crate::vtl::loader::Loader;
 use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -336,8 +336,8 @@ impl Connection {
     }
 
     /// How this session appears to whoever finds a drive busy.
-    fn holder(&self) -> String {
-        format!("session {} from {}", self.entry.id, self.entry.peer)
+    fn holder(&self) -> Holder {
+        Holder { session: self.entry.id, peer: self.entry.peer.to_string() }
     }
 
     /// Whether silence ends the session: before the login, and within a record.
@@ -406,7 +406,7 @@ impl Buf for Unsent {
 }
 
 /// Takes the drive; waits a moment for one whose holder is just leaving.
-async fn open_tape(drive: DriveHandle, holder: String) -> Done {
+async fn open_tape(drive: DriveHandle, holder: Holder) -> Done {
     let begun = Instant::now();
     loop {
         let occupied = match drive.acquire(&holder) {
@@ -418,7 +418,7 @@ async fn open_tape(drive: DriveHandle, holder: String) -> Done {
         };
         let patience = if occupied.is_releasing { RELEASE_WAIT } else { BUSY_WAIT };
         if begun.elapsed() >= patience {
-            return Completion::TapeOpened(Err(OpenFault::Busy(occupied.by))).into();
+            return Completion::TapeOpened(Err(OpenFault::Busy(occupied.by.to_string()))).into();
         }
         tokio::time::sleep(BUSY_POLL).await;
     }

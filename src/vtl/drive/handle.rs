@@ -20,13 +20,28 @@ type Job = Box<dyn FnOnce(&mut Drive) + Send>;
 /// How long the robot waits for a session's close to be flushed before it calls the drive busy.
 const RELEASE_WAIT: Duration = Duration::from_secs(60);
 
+/// Who has a drive open, as the operator knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The session's number.
+    pub session: u64,
+    /// Where it comes from.
+    pub peer: String,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "session {} from {}", self.session, self.peer)
+    }
+}
+
 /// Who has the drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Occupancy {
     Free,
-    Held { by: String },
+    Held { by: Holder },
     /// Its holder is gone; the last data is being made durable.
-    Releasing { by: String },
+    Releasing { by: Holder },
 }
 
 /// The drive's thread has ended: only a fault of our own does that.
@@ -39,7 +54,7 @@ pub struct DriveGone;
 #[error("the drive is in use by {by}")]
 pub struct Occupied {
     /// Who has it.
-    pub by: String,
+    pub by: Holder,
     /// It will be free in a moment.
     pub is_releasing: bool,
 }
@@ -94,24 +109,35 @@ impl DriveHandle {
     }
 
     /// Who has the drive open.
-    pub fn holder(&self) -> Option<String> {
+    pub fn holder(&self) -> Option<Holder> {
         match &*self.occupancy() {
             Occupancy::Free => None,
             Occupancy::Held { by } | Occupancy::Releasing { by } => Some(by.clone()),
         }
     }
 
-    /// Takes the drive for `by` (as the operator knows it), or says who has it.
-    pub fn acquire(&self, by: &str) -> Result<DriveLease, Occupied> {
+    /// Takes the drive for `by`, or says who has it.
+    ///
+    /// # Errors
+    /// [`Occupied`] when somebody has it, or is just leaving.
+    pub fn acquire(&self, by: &Holder) -> Result<DriveLease, Occupied> {
         let mut occupancy = self.occupancy();
         match &*occupancy {
             Occupancy::Free => {
-                *occupancy = Occupancy::Held { by: by.to_owned() };
+                *occupancy = Occupancy::Held { by: by.clone() };
                 Ok(DriveLease { drive: self.clone() })
             }
             Occupancy::Held { by } => Err(Occupied { by: by.clone(), is_releasing: false }),
             Occupancy::Releasing { by } => Err(Occupied { by: by.clone(), is_releasing: true }),
         }
+    }
+
+    /// Flushes and closes the tape behind all work that is queued; it stays in the drive.
+    ///
+    /// # Errors
+    /// [`DriveGone`] when the thread has ended.
+    pub async fn shut_down(&self) -> Result<(), DriveGone> {
+        self.call(Drive::shut_down).await.map_err(|_| DriveGone)
     }
 
     fn occupancy(&self) -> MutexGuard<'_, Occupancy> {
@@ -146,7 +172,7 @@ impl DriveHandle {
             Occupancy::Held { by } | Occupancy::Releasing { by }
                 if self.status().medium == MediumStatus::Ready =>
             {
-                Err(BayError::InUse { by: by.clone() })
+                Err(BayError::InUse { by: by.to_string() })
             }
             _ => Ok(()),
         }
@@ -169,7 +195,7 @@ impl Bay for DriveHandle {
         let handle = self.clone();
         // Checked again on the drive's thread: a session may have taken and loaded it meanwhile.
         let done = self.call(move |drive| match handle.check_in_use() {
-            Some(by) => Err(BayError::InUse { by }),
+            Some(by) => Err(BayError::InUse { by: by.to_string() }),
             None => drive.remove().map_err(bay_error),
         });
         done.blocking_recv().unwrap_or(Err(BayError::Failed { reason: DriveGone.to_string() }))
@@ -181,7 +207,7 @@ impl Bay for DriveHandle {
 }
 
 impl DriveHandle {
-    fn check_in_use(&self) -> Option<String> {
+    fn check_in_use(&self) -> Option<Holder> {
         match &*self.occupancy() {
             Occupancy::Held { by } if self.status().medium == MediumStatus::Ready => Some(by.clone()),
             _ => None,
@@ -252,8 +278,5 @@ fn run(mut drive: Drive, jobs: &Receiver<Job>) {
     while let Ok(job) = jobs.recv() {
         job(&mut drive);
     }
-    drive.prevent_removal(false);
-    if let Err(error) = drive.unload() {
-        tracing::error!(%error, "the tape could not be closed properly at the end");
-    }
+    drive.shut_down();
 }

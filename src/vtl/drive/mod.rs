@@ -10,7 +10,7 @@ mod port;
 mod status;
 mod unit;
 
-pub use handle::{DriveGone, DriveHandle, DriveLease, Occupied};
+pub use handle::{DriveGone, DriveHandle, DriveLease, Holder, Occupied};
 pub use host::{HostError, HostRead, MarkRule, Motion};
 pub use port::{ReadStop, RecordPort, SpaceStop, WriteStop};
 pub use status::{DriveStatus, MediumStatus};

@@ -89,6 +89,14 @@ impl Drive {
         Ok(())
     }
 
+    /// Flushes and closes the tape; the cartridge stays.
+    pub(super) fn shut_down(&mut self) {
+        self.removal_prevented = false;
+        if let Err(error) = self.unload() {
+            tracing::error!(serial = self.serial, %error, "the tape could not be closed properly");
+        }
+    }
+
     /// The threaded tape.
     pub(super) fn tape(&mut self) -> Result<&mut Tape, DriveError> {
         match &mut self.held {

@@ -1,0 +1,172 @@
+//! Reports of the running server: what is on disk, and who does what at this moment.
+//!
+//! It must not wait for a drive: everything comes from published state.
+
+use super::offline::{loader_report, tape_reports};
+use crate::config::{Config, LoaderConfig};
+use crate::control::{
+    AlertReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
+};
+use crate::mover::{Mode, Phase};
+use crate::ndmp::session::Summary;
+use crate::ndmp::shell::{SessionEntry, Shared};
+use crate::vtl::drive::{DriveHandle, MediumStatus};
+use crate::vtl::loader::Loader;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Tells what the running server does.
+pub(super) struct LiveReporter {
+    config: Config,
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    started: Instant,
+    started_unix_seconds: u64,
+}
+
+impl LiveReporter {
+    pub(super) fn new(config: Config, shared: Arc<Shared>, addresses: Vec<SocketAddr>) -> LiveReporter {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        LiveReporter {
+            config,
+            shared,
+            addresses,
+            started: Instant::now(),
+            started_unix_seconds: since.as_secs(),
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<(&LoaderConfig, &Loader)> {
+        let pairs = self.config.loaders.iter().zip(&self.shared.robots);
+        pairs.map(|(config, loader)| (config, &**loader)).find(|(config, _)| config.name == name)
+    }
+
+    fn report(&self, config: &LoaderConfig, loader: &Loader, sessions: &[SessionReport]) -> LoaderReport {
+        let mut report = loader_report(config, &loader.elements());
+        let robot = sessions.iter().find(|session| session.device.as_ref() == Some(&report.robot_device));
+        report.robot_in_use_by = robot.map(|session| session.id);
+        for drive in &mut report.drives {
+            if let Some(handle) = self.shared.drives.iter().find(|handle| handle.name() == drive.name) {
+                complete(drive, handle, self.session_at(&drive.name));
+            }
+        }
+        report
+    }
+
+    /// The session that has this device open.
+    fn session_at(&self, device: &str) -> Option<(u64, Summary)> {
+        self.shared.registry.sessions().iter().find_map(|entry| {
+            let (summary, _) = entry.summary()?;
+            (summary.device.as_deref() == Some(device)).then_some((entry.id, summary))
+        })
+    }
+
+    fn sessions(&self) -> Vec<SessionReport> {
+        self.shared.registry.sessions().iter().map(|entry| session_report(entry)).collect()
+    }
+}
+
+impl Reporter for LiveReporter {
+    fn status(&self) -> StatusReport {
+        let loaders = self.loaders();
+        StatusReport {
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            started_unix_seconds: self.started_unix_seconds,
+            uptime_seconds: self.started.elapsed().as_secs(),
+            listen: self.addresses.iter().map(SocketAddr::to_string).collect(),
+            alerts: loaders.iter().flat_map(|loader| self.alerts(loader)).collect(),
+            loaders,
+            sessions: self.sessions(),
+        }
+    }
+
+    fn loaders(&self) -> Vec<LoaderReport> {
+        let sessions = self.sessions();
+        let pairs = self.config.loaders.iter().zip(&self.shared.robots);
+        pairs.map(|(config, loader)| self.report(config, loader, &sessions)).collect()
+    }
+
+    fn loader(&self, name: &str) -> Option<LoaderReport> {
+        let (config, loader) = self.find(name)?;
+        Some(self.report(config, loader, &self.sessions()))
+    }
+
+    fn tapes(&self, loader: &str) -> Option<TapesResult> {
+        let (config, loader) = self.find(loader)?;
+        let mut tapes = tape_reports(&config.path, &loader.elements());
+        for tape in &mut tapes {
+            self.correct_mounted(tape);
+        }
+        Some(Ok(tapes))
+    }
+}
+
+impl LiveReporter {
+    /// The disk shows of a mounted tape only what has been flushed; the drive knows better.
+    fn correct_mounted(&self, tape: &mut TapeReport) {
+        let status = self.shared.drives.iter().map(DriveHandle::status).find(|status| {
+            status.medium == MediumStatus::Ready && status.barcode.as_deref() == Some(&tape.barcode)
+        });
+        if let Some(status) = status {
+            tape.used_bytes = status.capacity_bytes.saturating_sub(status.remaining_bytes);
+        }
+    }
+
+    fn alerts(&self, loader: &LoaderReport) -> Vec<AlertReport> {
+        let tapes = self.tapes(&loader.name).and_then(Result::ok).unwrap_or_default();
+        let of_tapes = tapes.into_iter().filter_map(|tape| {
+            let message = tape.problem?;
+            Some(AlertReport { severity: "warning".into(), subject: format!("tape {}", tape.barcode), message })
+        });
+        let of_drives = loader.drives.iter().filter(|drive| drive.state == "failed").map(|drive| AlertReport {
+            severity: "critical".into(),
+            subject: format!("drive {}", drive.name),
+            message: "the drive could not mount its tape; see the tape's alert and the server's log".into(),
+        });
+        of_drives.chain(of_tapes).collect()
+    }
+}
+
+fn complete(report: &mut DriveReport, handle: &DriveHandle, session: Option<(u64, Summary)>) {
+    let status = handle.status();
+    report.in_use_by = handle.holder().map(|holder| holder.session);
+    if report.state == "failed" {
+        return;
+    }
+    let moving = session.filter(|(_, summary)| summary.mover == Phase::Active).and_then(|(_, summary)| summary.mode);
+    report.state = match (status.medium, moving) {
+        (MediumStatus::Empty, _) => "empty",
+        (MediumStatus::Unloaded, _) => "unloaded",
+        (MediumStatus::Ready, None) => "loaded",
+        (MediumStatus::Ready, Some(Mode::Read)) => "writing",
+        (MediumStatus::Ready, Some(Mode::Write)) => "reading",
+    }
+    .into();
+    report.barcode = status.barcode;
+    if status.medium == MediumStatus::Ready {
+        report.file = Some(status.position.file);
+        report.block = Some(status.position.block);
+    }
+}
+
+fn session_report(entry: &SessionEntry) -> SessionReport {
+    let report = SessionReport {
+        id: entry.id,
+        peer: entry.peer.to_string(),
+        mover_state: Phase::Idle.name().into(),
+        connected_seconds: entry.connected.elapsed().as_secs(),
+        ..SessionReport::default()
+    };
+    let Some((summary, progress)) = entry.summary() else { return report };
+    SessionReport {
+        version: summary.user.is_some().then_some(4),
+        user: summary.user,
+        device: summary.device,
+        mover_state: summary.mover.name().into(),
+        bytes_moved: progress.moved_bytes,
+        record_num: progress.record_number,
+        ..report
+    }
+}
