@@ -27,13 +27,13 @@ pub const IPC_ADDRESS_MAX_BYTES: usize = 1024;
 pub const TYPES_MAX: usize = 16;
 /// Devices of one model, models, backup types, file systems in a reply: a server of 4,096 drives in one message.
 pub const DEVICES_MAX: usize = 4096;
-/// Extension classes; 7ff0 hex can exist, peers offer fewer than ten.
+/// Extension classes: 16 bits could name more, peers offer fewer than ten.
 pub const CLASSES_MAX: usize = 256;
 /// Versions of one extension class.
 pub const CLASS_VERSIONS_MAX: usize = 64;
-/// A CDB: the variable-length form ends at 260 bytes (SPC-4 4.3.3). Which lengths are legal is SCSI's to say.
+/// A CDB: the variable-length form ends at 260 bytes (SPC-3 4.3.3). Which lengths are legal is SCSI's to say.
 pub const CDB_MAX_BYTES: usize = 260;
-/// Sense data: SPC-4 4.5 ends it at 252 bytes.
+/// Sense data: SPC-3 4.5.1 ends it at 252 bytes.
 pub const SENSE_MAX_BYTES: usize = 252;
 /// Data to and from a CDB: one tape record at most.
 pub const CDB_DATA_MAX_BYTES: usize = RECORD_MAX_BYTES;

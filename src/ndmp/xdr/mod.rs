@@ -5,9 +5,17 @@
 //! ours. The traits are implemented for one input, [`In`], and one output, [`Out`]. A field of a type without [`Wire`]
 //! (`Vec`, `String`) does not compile:
 //!
-//! ```compile_fail
+//! ```
+//! fn field<T: tapesilo::ndmp::xdr::Wire>() {}
+//! field::<tapesilo::ndmp::xdr::List<u32, 16>>();
+//! ```
+//! ```compile_fail,E0277
 //! fn field<T: tapesilo::ndmp::xdr::Wire>() {}
 //! field::<Vec<u32>>();
+//! ```
+//! ```compile_fail,E0277
+//! fn field<T: tapesilo::ndmp::xdr::Wire>() {}
+//! field::<String>();
 //! ```
 //!
 //! This module knows nothing of NDMP. Next: [`types`] for the building blocks, `macros` for how a message is declared,
