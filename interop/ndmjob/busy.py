@@ -87,7 +87,8 @@ def verify_end(session, total, block, endpoint):
           f"bytes_moved, record_num = {mover.bytes_moved}, {mover.record_num}, not {moved}, {records}")
     check((tape.file_num, tape.blockno) == (0, records), f"file_num, blockno = {tape.file_num}, {tape.blockno}, not 0, {records}")
     session.mover(dma.MOVER_STOP)
-    check(session.mtio(dma.BSR, 2) == 0, "BSR 2 left a residual")
+    session.mtio(dma.REW)
+    check(session.mtio(dma.FSR, records - 2) == 0, f"FSR {records - 2} left a residual")
     last = [session.tape_read(RECORD_BYTES) for _ in range(2)]
     at = (STREAM_MIB * MIB - RECORD_BYTES) % MIB
     check(last[0] == block[at : at + RECORD_BYTES], "the last full record differs")
