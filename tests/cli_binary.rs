@@ -1,4 +1,5 @@
 //! The program itself, as an operator runs it: exit codes, what stands on which stream, tables and JSON.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
 //! The control socket: a real server and a real client with a reporter that tells fixed things, and bad clients.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
 use std::io::{Read, Write};

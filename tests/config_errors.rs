@@ -1,4 +1,5 @@
 //! What the configuration says about each kind of mistake: a table of files and the lines they must produce.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
