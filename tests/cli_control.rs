@@ -1,4 +1,5 @@
 //! The control socket: a real server and a real client with a reporter that tells fixed things, and bad clients.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,8 +11,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tapesilo::control::{
-    ClientError, ControlClient, ControlError, ControlServer, DriveReport, LoaderReport, Reporter, SessionReport,
-    StatusReport, TapeReport, TapesResult,
+    ClientError, ControlClient, ControlError, ControlServer, DriveReport, LoaderReport, Reporter,
+    SessionReport, StatusReport, TapeReport, TapesResult,
 };
 use tokio::sync::oneshot;
 
@@ -30,7 +31,8 @@ impl Reporter for Fixed {
         }
     }
     fn loaders(&self) -> Vec<LoaderReport> {
-        let drive = DriveReport { name: "vault_drive0".into(), state: "empty".into(), ..DriveReport::default() };
+        let drive =
+            DriveReport { name: "vault_drive0".into(), state: "empty".into(), ..DriveReport::default() };
         vec![
             LoaderReport { name: "vault".into(), drives: vec![drive], ..LoaderReport::default() },
             LoaderReport { name: "sick".into(), problem: Some("no disk".into()), ..LoaderReport::default() },
@@ -189,7 +191,8 @@ fn garbage_is_answered_or_dropped_and_the_server_lives() {
     let server = Running::start();
     let huge_header = format!("GET /v1/status HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
     let many_headers = format!("GET /v1/status HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(2000));
-    let huge_body = format!("GET /v1/status HTTP/1.1\r\ncontent-length: 9000000\r\n\r\n{}", "z".repeat(1 << 20));
+    let huge_body =
+        format!("GET /v1/status HTTP/1.1\r\ncontent-length: 9000000\r\n\r\n{}", "z".repeat(1 << 20));
     for (bytes, expected) in [
         (&b"\0\xff\xfe garbage \r\n\r\n"[..], "HTTP/1.1 400"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "HTTP/1.1 400"),
@@ -249,7 +252,10 @@ fn a_server_that_is_no_tapesilo_is_named() {
     });
     for _ in 0..3 {
         let error = ControlClient::new(&path).status().unwrap_err();
-        assert!(matches!(error, ClientError::Broken { .. }) && error.to_string().contains("x.sock"), "{error}");
+        assert!(
+            matches!(error, ClientError::Broken { .. }) && error.to_string().contains("x.sock"),
+            "{error}"
+        );
     }
     thread.join().unwrap();
 }

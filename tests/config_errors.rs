@@ -1,4 +1,5 @@
 //! What the configuration says about each kind of mistake: a table of files and the lines they must produce.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -437,6 +438,23 @@ fn the_example_file_shows_every_key() {
             "[{section}] {key} is not in the example"
         );
     }
+}
+
+#[test]
+fn a_file_named_by_mistake_is_answered_soon() {
+    let begun = std::time::Instant::now();
+    for text in [
+        (0..8_000).map(|n| format!("key{n} = {n}\n")).collect::<String>(),
+        "[[user]]\n".repeat(8_000),
+        "= ] nonsense \"\n".repeat(8_000),
+        "a = [".repeat(100_000),
+        format!("a = {}", "[".repeat(1_000_000)),
+        (0..300).map(|n| format!("[[loader]]\nname = \"v{n}\"\npath = \"/v/{n}\"\nslots = 0\n")).collect(),
+    ] {
+        let checked = check_text(Path::new("t.toml"), &text);
+        assert!((1..=201).contains(&checked.errors.len()), "{}", checked.errors.len());
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
 }
 
 proptest! {

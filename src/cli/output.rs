@@ -25,19 +25,19 @@ impl Printer {
     /// One line of text.
     pub(super) fn line(&mut self, text: &str) -> Result<(), Failure> {
         let text = printable(text);
-        writeln!(self.out, "{text}").map_err(failure)
+        writeln!(self.out, "{text}").map_err(|error| failure(&error))
     }
 
     /// One JSON document, laid out for people too.
     pub(super) fn json<T: Serialize>(&mut self, document: &T) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(document)?;
-        writeln!(self.out, "{text}").map_err(failure)
+        writeln!(self.out, "{text}").map_err(|error| failure(&error))
     }
 
     /// One JSON document on one line, for a stream of them.
     pub(super) fn json_line<T: Serialize>(&mut self, document: &T) -> Result<(), Failure> {
         let text = serde_json::to_string(document)?;
-        writeln!(self.out, "{text}").map_err(failure)
+        writeln!(self.out, "{text}").map_err(|error| failure(&error))
     }
 
     /// A table; columns whose heading starts with `>` are aligned to the right. Nothing if there are no rows.
@@ -62,7 +62,8 @@ impl Printer {
         }
         for line in table.to_string().lines() {
             // The preset pads every cell with one blank on both sides.
-            writeln!(self.out, "{}", line.strip_prefix(' ').unwrap_or(line).trim_end()).map_err(failure)?;
+            writeln!(self.out, "{}", line.strip_prefix(' ').unwrap_or(line).trim_end())
+                .map_err(|error| failure(&error))?;
         }
         Ok(())
     }
@@ -70,21 +71,21 @@ impl Printer {
     /// Begins a new picture: clears a terminal, separates pictures elsewhere.
     pub(super) fn new_picture(&mut self, first: bool) -> Result<(), Failure> {
         if io::stdout().is_terminal() {
-            write!(self.out, "\x1b[H\x1b[2J").map_err(failure)
+            write!(self.out, "\x1b[H\x1b[2J").map_err(|error| failure(&error))
         } else if first {
             Ok(())
         } else {
-            writeln!(self.out).map_err(failure)
+            writeln!(self.out).map_err(|error| failure(&error))
         }
     }
 
     /// Sends out what was printed.
     pub(super) fn finish(&mut self) -> Result<(), Failure> {
-        self.out.flush().map_err(failure)
+        self.out.flush().map_err(|error| failure(&error))
     }
 }
 
-fn failure(error: io::Error) -> Failure {
+fn failure(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::ReaderGone,
         _ => Failure::Message(format!("standard output: {error}")),

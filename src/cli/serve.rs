@@ -23,8 +23,10 @@ pub(super) struct ServeArgs {
 pub(super) fn run(context: &mut Context<'_>, args: ServeArgs) -> Result<(), Failure> {
     logging::init();
     let loaded = load(context.config.as_deref());
-    for error in loaded.errors.iter().filter(|_| loaded.config.is_some()) {
-        tracing::error!("{error}");
+    if let ConfigOrigin::Backup { .. } = loaded.origin {
+        for error in &loaded.errors {
+            tracing::error!("{error}");
+        }
     }
     let (mut config, origin, warnings) = usable(loaded)?;
     for warning in warnings {

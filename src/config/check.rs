@@ -208,7 +208,7 @@ impl Checker<'_, '_> {
                 "md5" => auth.md5 = true,
                 "text" => auth.text = true,
                 other => {
-                    self.bad(label, "auth", kind, format!("{other:?} is not known; use \"md5\" or \"text\""))
+                    self.bad(label, "auth", kind, format!("{other:?} is not known; use \"md5\" or \"text\""));
                 }
             }
         }
@@ -362,7 +362,7 @@ impl Checker<'_, '_> {
                 Ok(value) => found.push(value),
                 Err(error) if remedy.is_empty() => self.bad(section, key, field, error),
                 Err(error) => {
-                    self.bad(section, key, field, format!("{:?}: {error}; {remedy}", field.get_ref()))
+                    self.bad(section, key, field, format!("{:?}: {error}; {remedy}", field.get_ref()));
                 }
             }
         }

@@ -26,11 +26,14 @@ pub(super) fn check_loaders(
         .enumerate()
         .filter_map(|(index, table)| Some((index, one_loader(checker, parsed, index, table)?)))
         .collect();
+    let real_paths: Vec<PathBuf> = loaders.iter().map(|(_, loader)| real_path(&loader.path)).collect();
+    let real_state_dir = real_path(&server.state_dir);
     for (at, (index, loader)) in loaders.iter().enumerate() {
         let raw = &tables[*index];
         let others = &loaders[..at];
         unique_name(checker, raw, loader, others);
-        separate_path(checker, raw, loader, others, server);
+        let other_paths = others.iter().map(|(_, other)| other).zip(&real_paths);
+        separate_path(checker, raw, (loader, &real_paths[at]), other_paths, &real_state_dir);
         shared_family(checker, raw, loader, others);
     }
     unique_aliases(checker, tables, &loaders);
@@ -147,28 +150,27 @@ fn unique_name(
     }
 }
 
-fn separate_path(
+/// No loader in another's directory, none around the server's state; all paths with symbolic links followed.
+fn separate_path<'a>(
     checker: &mut Checker<'_, '_>,
     raw: &Spanned<RawLoader>,
-    loader: &LoaderConfig,
-    others: &[(usize, LoaderConfig)],
-    server: &Server,
+    (loader, path): (&LoaderConfig, &Path),
+    others: impl Iterator<Item = (&'a LoaderConfig, &'a PathBuf)>,
+    state_dir: &Path,
 ) {
     let Some(field) = &raw.get_ref().path else { return };
     let label = format!("loader {:?}", loader.name);
-    let path = real_path(&loader.path);
-    for (_, other) in others {
-        let other_path = real_path(&other.path);
+    for (other, other_path) in others {
         if path == other_path {
             let why = format!("is loader {:?}'s directory too; give each its own", other.name);
             checker.bad(&label, "path", field, why);
-        } else if path.starts_with(&other_path) || other_path.starts_with(&path) {
+        } else if path.starts_with(other_path) || other_path.starts_with(path) {
             let why =
                 format!("lies within loader {:?}'s directory or around it; give each its own", other.name);
             checker.bad(&label, "path", field, why);
         }
     }
-    if real_path(&server.state_dir).starts_with(&path) {
+    if state_dir.starts_with(path) {
         checker.bad(
             &label,
             "path",

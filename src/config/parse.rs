@@ -1,7 +1,8 @@
 //! Text to the tables of `raw`, with every syntax and type error found, not only the first.
 //!
 //! serde stops at its first error. So: take the key at fault out of the parsed tree, remember it (`check` must not
-//! call it missing), and try again until serde is content. Each round removes one key, which bounds the loop. Knows
+//! call it missing), and try again until serde is content. Each round removes one key,
+//! and it ends when `problems` is full, which bounds the loop. Knows
 //! no key's meaning; that is `check`'s.
 
 use std::collections::BTreeSet;
@@ -61,6 +62,9 @@ pub(super) fn parse(text: &str, problems: &mut Problems<'_>) -> Option<Parsed> {
                 problems
                     .error(span, format_args!("{}: {}", describe(tree.get_ref(), &path), error.message()));
                 remember(&mut parsed.removed, &path);
+                if problems.is_full() {
+                    return None;
+                }
             }
         }
     }

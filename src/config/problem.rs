@@ -53,7 +53,8 @@ pub struct Problems<'t> {
     warnings: Vec<Problem>,
 }
 
-/// More than this many problems help nobody, and hostile input must not make millions of lines.
+/// More problems than this help nobody, and finding each one's line takes time: a file named by mistake can have
+/// millions.
 const MAX_PROBLEMS: usize = 200;
 
 impl<'t> Problems<'t> {
@@ -65,41 +66,48 @@ impl<'t> Problems<'t> {
 
     /// An error at a place of the text.
     pub fn error(&mut self, span: Range<usize>, message: impl fmt::Display) {
-        let problem = self.at(Some(span), message);
-        push_bounded(&mut self.errors, problem);
+        if self.errors.len() < MAX_PROBLEMS {
+            let problem = self.at(Some(span), message);
+            push_once(&mut self.errors, problem);
+        }
     }
 
     /// An error that has no place.
     pub fn error_of_file(&mut self, message: impl fmt::Display) {
         let problem = self.at(None, message);
-        push_bounded(&mut self.errors, problem);
+        push_once(&mut self.errors, problem);
     }
 
     /// A syntax error: the column counts there.
     pub fn syntax_error(&mut self, span: Range<usize>, message: impl fmt::Display) {
+        if self.errors.len() >= MAX_PROBLEMS {
+            return;
+        }
         let line_start = self.before(&span).rfind('\n').map_or(0, |at| at + 1);
         let column = self.before(&span)[line_start..].chars().count() + 1;
         let mut problem = self.at(Some(span), message);
         problem.column = Some(column);
-        push_bounded(&mut self.errors, problem);
+        push_once(&mut self.errors, problem);
     }
 
     /// A warning at a place of the text.
     pub fn warning(&mut self, span: Range<usize>, message: impl fmt::Display) {
-        let problem = self.at(Some(span), message);
-        push_bounded(&mut self.warnings, problem);
+        if self.warnings.len() < MAX_PROBLEMS {
+            let problem = self.at(Some(span), message);
+            push_once(&mut self.warnings, problem);
+        }
     }
 
     /// A warning that has no place.
     pub fn warning_of_file(&mut self, message: impl fmt::Display) {
         let problem = self.at(None, message);
-        push_bounded(&mut self.warnings, problem);
+        push_once(&mut self.warnings, problem);
     }
 
-    /// True once an error was reported.
+    /// True when no further error would be kept.
     #[must_use]
-    pub fn has_errors(&self) -> bool {
-        !self.errors.is_empty()
+    pub fn is_full(&self) -> bool {
+        self.errors.len() >= MAX_PROBLEMS
     }
 
     /// Ends the collection; `value` is dropped if there were errors. Problems come out in the order of the file.
@@ -127,8 +135,9 @@ fn one_line(message: &str) -> String {
     message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
-fn push_bounded(list: &mut Vec<Problem>, problem: Problem) {
-    if list.len() < MAX_PROBLEMS && !list.contains(&problem) {
+/// A key at fault may be met twice (by its type and by its absence): said once.
+fn push_once(list: &mut Vec<Problem>, problem: Problem) {
+    if !list.contains(&problem) {
         list.push(problem);
     }
 }
