@@ -26,7 +26,7 @@ def part(endpoint, folder, report):
         with dma.Session(endpoint) as robot:
             robot.scsi_open()
             for number in (0, 1):
-                robot.move(endpoint.first_slot + 8 * endpoint.is_reference + number, endpoint.first_drive + number)
+                robot.move(endpoint.first_slot + number, endpoint.first_drive + number)
         step.evidence = "loaded by MOVE MEDIUM"
     with report.step(f"test-mover v{VERSION}") as step:
         text = client(endpoint, folder, "test-mover", endpoint.drives[1], None)

@@ -124,6 +124,7 @@ def verify_tape(tape, victim):
         if item is None:
             tape.mtio(dma.FSF)
     if victim.acknowledged_records is None:
+        expect_end_of_data(tape, victim.endpoint)
         return ", acknowledged data there"
     count = 0
     while True:
@@ -133,12 +134,24 @@ def verify_tape(tape, victim):
             check(error.code == "EOM" and victim.endpoint.is_reference, f"record {count} of the stream: {error}")
             break
         if item is None:
+            tape.mtio(dma.FSF)
+            expect_end_of_data(tape, victim.endpoint)
             break
         position = count * RECORD_BYTES % len(STREAM)
         check(item == STREAM[position : position + RECORD_BYTES], f"record {count} of the stream differs")
         count += 1
     check(count >= victim.acknowledged_records, f"{count} of {victim.acknowledged_records} acknowledged records of the stream there")
     return f", {count} records there, {victim.acknowledged_records} had been reported"
+
+
+def expect_end_of_data(tape, endpoint):
+    """Nothing more stands on the tape: one mark was written for the drop, not two, and no part of a record."""
+    try:
+        item = tape.tape_read(RECORD_BYTES)
+    except dma.NdmpError as error:
+        check(error.code == "EOM", f"at the end of data: {error}")
+        return
+    check(item is None and endpoint.is_reference, f"{len(item) if item else 'a mark'} more on the tape than expected")
 
 
 # ---------------------------------------------------------------------------------------------------- the points
