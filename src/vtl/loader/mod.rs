@@ -155,7 +155,7 @@ impl Loader {
         settings.layout.check(counts).map_err(layout_error)?;
         let lock = lock_directory(&settings.directory)?;
         let map = read_or_create(&settings.directory)?;
-        file::set_damaged_aside(&settings.directory)?;
+        file::restore(&settings.directory, &map)?;
         let loader = Self {
             counts,
             identity: Identity::new(map.uuid),
