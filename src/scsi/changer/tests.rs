@@ -239,9 +239,11 @@ fn inquiry_to_the_byte_at_every_allocation() {
 
 #[test]
 fn moves_are_done_or_refused_with_the_sense_clients_know() {
+    /// Transport, source, destination, invert; the sense.
+    type Case = (u16, u16, u16, u8, Option<(SenseKey, u8, u8)>);
     let (site, loader) = small();
     let illegal = |asc, ascq| Some((SenseKey::IllegalRequest, asc, ascq));
-    let cases: &[(u16, u16, u16, u8, Option<(SenseKey, u8, u8)>)] = &[
+    let cases: &[Case] = &[
         (0, 0x1000, 0x101, 0, illegal(0x3b, 0x0e)), // empty source
         (0, 0x1001, 0x100, 0, illegal(0x3b, 0x0d)), // full destination
         (0, 0x1001, 0x1001, 0, illegal(0x3b, 0x0d)),

@@ -46,6 +46,7 @@ fn the_making_of_first_tapes_is_finished_but_foreign_tapes_prevent_it() {
 
 #[test]
 fn a_second_opener_is_told_who_is_in_the_way() {
+    // The lock is the kernel's and belongs to the open file, so a second open here stands for a second process.
     let site = Site::new(4, 0, 1);
     let (loader, _) = site.open(1);
     let error = site.try_open(1).err().unwrap();
@@ -257,7 +258,7 @@ impl Model {
                 let tape = loader.state().map.tape_at(*from).cloned();
                 match loader.move_medium(*from, *to, MovedBy::Robot) {
                     Ok(moved) => {
-                        assert_eq!((Some(&moved), loader.place_of(&moved)), (tape.as_ref(), Some(*to)))
+                        assert_eq!((Some(&moved), loader.place_of(&moved)), (tape.as_ref(), Some(*to)));
                     }
                     Err(_) => assert_eq!(loader.state().map.tape_at(*from), tape.as_ref()),
                 }

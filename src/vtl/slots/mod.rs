@@ -59,16 +59,16 @@ impl SlotMap {
         self.tapes.iter().find(|(_, entry)| entry.place == place).map(|(barcode, _)| barcode)
     }
 
-    /// The slots, lowest first, that hold no tape and are not the home of a tape in a drive or mail slot: a tape put
-    /// into such a home would make the client's unload fail.
+    /// The slots, lowest first, that hold no tape and are not the home of a tape in a drive: a tape put into such a home
+    /// would make the client's unload fail.
     #[must_use]
     pub fn free_slots(&self, counts: ElementCounts) -> Vec<u16> {
         let taken: BTreeSet<Place> = self
             .tapes
             .values()
             .flat_map(|entry| {
-                let away = matches!(entry.place, Place::Drive(_) | Place::MailSlot(_));
-                [Some(entry.place), entry.source.filter(|_| away)]
+                let home = entry.source.filter(|_| matches!(entry.place, Place::Drive(_)));
+                [Some(entry.place), home]
             })
             .flatten()
             .collect();
