@@ -179,6 +179,25 @@ fn a_directory_that_cannot_be_listed_changes_nothing() {
     assert_eq!(loader.rescan().unwrap(), InventoryChange::default());
 }
 
+#[test]
+fn a_loader_never_starts_from_nothing_over_a_state_it_cannot_read() {
+    let site = Site::new(4, 0, 2);
+    let (loader, _) = site.open(1);
+    let uuid = loader.uuid();
+    loader.move_medium(Place::Slot(1), Place::Slot(3), MovedBy::Robot).unwrap();
+    loader.move_medium(Place::Slot(0), Place::Slot(2), MovedBy::Robot).unwrap();
+    drop(loader);
+    fs::write(site.path("slots.toml"), "\0\0\0").unwrap();
+    let (loader, _) = site.open(1);
+    assert_eq!((loader.uuid(), loader.place_of(&code("VLT002L8"))), (uuid, Some(Place::Slot(3))));
+    drop(loader);
+    fs::write(site.path("slots.toml"), "").unwrap();
+    fs::write(site.path("slots.toml.bak"), "version = 1").unwrap();
+    let error = site.try_open(1).err().unwrap().to_string();
+    assert!(error.contains(site.path("slots.toml").to_str().unwrap()), "{error}");
+    assert_eq!(fs::read_to_string(site.path("slots.toml")).unwrap(), "", "nothing is overwritten");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Move(Place, Place),
