@@ -6,6 +6,8 @@
 
 mod mode;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use tracing::warn;
 

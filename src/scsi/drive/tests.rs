@@ -159,8 +159,9 @@ fn sense(drive: &FakeDrive, cdb: &[u8]) -> Sense {
 
 #[test]
 fn space_stops_where_it_should_and_says_what_is_left() {
-    // (tape, from, code and count, position after, sense with residual)
-    let cases: &[(&str, usize, [u8; 4], usize, Option<(Sense, u32)>)] = &[
+    /// Tape, from, code and count; position after, sense with residual.
+    type Case = (&'static str, usize, [u8; 4], usize, Option<(Sense, u32)>);
+    let cases: &[Case] = &[
         ("rrrr", 0, [0, 0, 0, 3], 3, None),
         ("rrmr", 0, [0, 0, 0, 4], 3, Some((Sense::FILEMARK, 2))),
         ("rrmr", 4, [0, 0xff, 0xff, 0xfd], 2, Some((Sense::FILEMARK, 2))),

@@ -6,8 +6,12 @@
 //! every instant. Must not know of SCSI or NDMP. Read on in `moves`.
 
 pub mod elements;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod identity;
 mod moves;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
@@ -151,7 +155,7 @@ impl Loader {
         settings.layout.check(counts).map_err(layout_error)?;
         let lock = lock_directory(&settings.directory)?;
         let map = read_or_create(&settings.directory)?;
-        file::set_damaged_aside(&settings.directory)?;
+        file::restore(&settings.directory, &map)?;
         let loader = Self {
             counts,
             identity: Identity::new(map.uuid),
@@ -343,16 +347,12 @@ impl Loader {
     }
 
     fn repair(&self) -> Result<(), LoaderError> {
-        let mut map = self.state().map.clone();
-        let report = map.repair(self.counts);
-        for line in &report {
+        let before = self.state().map.clone();
+        let mut map = before.clone();
+        for line in map.repair(self.counts) {
             warn!("loader {}: {line}", self.settings.name);
         }
-        if report.is_empty() {
-            self.state().map = map;
-            return Ok(());
-        }
-        self.keep(map)
+        if map == before { Ok(()) } else { self.keep(map) }
     }
 
     /// Makes what is missing of the first tapes, once in a loader's life: a directory that came with other tapes gets

@@ -137,19 +137,23 @@ pub fn read(directory: &Path) -> Result<Option<SlotMap>, SlotFileError> {
     Err(SlotFileError::Damaged { path, reason, backup_reason })
 }
 
-/// Sets a damaged `slots.toml` aside, so that the next save does not put it in the good backup's place. To be called
-/// once after [`read`], by whoever holds the loader's lock.
+/// After a [`read`] that gave `map`: when it came from the backup, makes `slots.toml` anew. A damaged one is set aside
+/// first, so that it does not take the good backup's place. To be called by whoever holds the loader's lock.
 ///
 /// # Errors
-/// [`SlotFileError::Io`] when it cannot be renamed.
-pub fn set_damaged_aside(directory: &Path) -> Result<(), SlotFileError> {
+/// [`SlotFileError::Io`].
+pub fn restore(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
     let path = directory.join(FILE_NAME);
-    if let Err(Unusable::Damaged(reason)) = read_one(&path) {
-        warn!("{} ({reason}) is kept as {DAMAGED_NAME}", path.display());
-        fs::rename(&path, directory.join(DAMAGED_NAME)).map_err(io_error("rename", &path))?;
-        sync_directory(directory)?;
+    match read_one(&path) {
+        Ok(_) => return Ok(()),
+        Err(Unusable::Fatal(error)) => return Err(error),
+        Err(Unusable::Missing) => {}
+        Err(Unusable::Damaged(reason)) => {
+            warn!("{} ({reason}) is kept as {DAMAGED_NAME}", path.display());
+            fs::rename(&path, directory.join(DAMAGED_NAME)).map_err(io_error("rename", &path))?;
+        }
     }
-    Ok(())
+    save(directory, map)
 }
 
 /// Keeps the map: when this returns without an error it survives a power failure.
@@ -175,10 +179,7 @@ pub fn save(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
 }
 
 /// Makes the names in a directory durable.
-///
-/// # Errors
-/// [`SlotFileError::Io`].
-pub fn sync_directory(directory: &Path) -> Result<(), SlotFileError> {
+fn sync_directory(directory: &Path) -> Result<(), SlotFileError> {
     File::open(directory).and_then(|opened| opened.sync_all()).map_err(io_error("synchronise", directory))
 }
 
@@ -283,15 +284,12 @@ mod tests {
             save(directory.path(), &map(2)).unwrap();
             fs::write(&path, damage).unwrap();
             assert_eq!(read(directory.path()).unwrap().unwrap(), map(1), "{damage:?}");
-            set_damaged_aside(directory.path()).unwrap();
-            assert_eq!(read(directory.path()).unwrap().unwrap(), map(1), "{damage:?}");
-            save(directory.path(), &map(3)).unwrap();
+            restore(directory.path(), &map(1)).unwrap();
+            assert_eq!(fs::read_to_string(directory.path().join(DAMAGED_NAME)).unwrap(), damage);
             fs::remove_file(&path).unwrap();
-            assert_eq!(
-                read(directory.path()).unwrap().unwrap(),
-                map(1),
-                "the backup was not replaced by damage"
-            );
+            assert_eq!(read(directory.path()).unwrap().unwrap(), map(1), "damage is no backup");
+            restore(directory.path(), &map(1)).unwrap();
+            assert!(path.exists());
         }
     }
 

@@ -59,16 +59,16 @@ impl SlotMap {
         self.tapes.iter().find(|(_, entry)| entry.place == place).map(|(barcode, _)| barcode)
     }
 
-    /// The slots, lowest first, that hold no tape and are not the home of a tape in a drive or mail slot: a tape put
-    /// into such a home would make the client's unload fail.
+    /// The slots, lowest first, that hold no tape and are not the home of a tape in a drive: a tape put into such a home
+    /// would make the client's unload fail.
     #[must_use]
     pub fn free_slots(&self, counts: ElementCounts) -> Vec<u16> {
         let taken: BTreeSet<Place> = self
             .tapes
             .values()
             .flat_map(|entry| {
-                let away = matches!(entry.place, Place::Drive(_) | Place::MailSlot(_));
-                [Some(entry.place), entry.source.filter(|_| away)]
+                let home = entry.source.filter(|_| matches!(entry.place, Place::Drive(_)));
+                [Some(entry.place), home]
             })
             .flatten()
             .collect();
@@ -109,12 +109,23 @@ impl SlotMap {
             homeless.push((barcode.clone(), entry.place, why));
             entry.place = Place::Shelf;
         }
+        self.give_homes(counts);
         self.give_slots(counts, homeless.iter().map(|(barcode, ..)| barcode.clone()).collect());
         for (barcode, place, why) in homeless {
             let to = self.tapes.get(&barcode).map_or(Place::Shelf, |entry| entry.place);
             report.push(format!("tape {barcode} was in {place}, {why}; it is now in {to}"));
         }
         report
+    }
+
+    /// Gives each tape in a drive that has no home a free slot as one: clients send it back there.
+    fn give_homes(&mut self, counts: ElementCounts) {
+        let mut free = self.free_slots(counts).into_iter();
+        for entry in self.tapes.values_mut() {
+            if matches!(entry.place, Place::Drive(_)) && entry.source.is_none() {
+                entry.source = free.next().map(Place::Slot);
+            }
+        }
     }
 
     /// Takes tapes from the shelf: each into the slot it last stood in if that is free, then the others into the
@@ -168,6 +179,13 @@ mod tests {
         assert_eq!(sound.repair(COUNTS), Vec::<String>::new());
         assert_eq!(sound, before);
         assert_eq!(sound.free_slots(COUNTS), [2], "slot 1 is the home of the tape in the drive");
+    }
+
+    #[test]
+    fn a_tape_in_a_drive_gets_a_new_home_when_its_own_is_gone() {
+        let mut map = map(&[("A", Place::Slot(0), None), ("B", Place::Drive(0), Some(Place::Slot(8)))]);
+        assert_eq!(map.repair(COUNTS), Vec::<String>::new());
+        assert_eq!(map.tapes[&Barcode::new("B").unwrap()].source, Some(Place::Slot(1)));
     }
 
     #[test]

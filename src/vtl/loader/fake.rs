@@ -1,0 +1,147 @@
+//! Bays and cartridges for tests: a bay is a variable, a tape is a directory with a `label` file in it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use tempfile::TempDir;
+
+use super::{Loader, LoaderError, LoaderSettings};
+use crate::vtl::barcode::Barcode;
+use crate::vtl::bay::{Bay, BayError};
+use crate::vtl::element::ElementLayout;
+use crate::vtl::inventory::{Cartridges, FoundTape};
+
+#[derive(Default)]
+pub(crate) struct BayState {
+    pub(crate) holds: Option<Barcode>,
+    pub(crate) unloaded: bool,
+    pub(crate) refuse_insert: bool,
+    pub(crate) refuse_remove: Option<BayError>,
+}
+
+pub(crate) struct FakeBay {
+    serial: String,
+    state: Mutex<BayState>,
+}
+
+impl FakeBay {
+    pub(crate) fn state(&self) -> MutexGuard<'_, BayState> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl Bay for FakeBay {
+    fn serial(&self) -> String {
+        self.serial.clone()
+    }
+
+    fn insert(&self, cartridge: &Path, barcode: &Barcode) -> Result<(), BayError> {
+        let mut state = self.state();
+        assert_eq!(state.holds, None, "a tape is put into a bay that holds one");
+        if state.refuse_insert {
+            return Err(BayError::Failed { reason: "refused".into() });
+        }
+        match fs::read_to_string(cartridge.join("label")) {
+            Ok(label) if label.is_empty() => {
+                (state.holds, state.unloaded) = (Some(barcode.clone()), false);
+                Ok(())
+            }
+            other => Err(BayError::Failed { reason: format!("{other:?}") }),
+        }
+    }
+
+    fn remove(&self) -> Result<(), BayError> {
+        let mut state = self.state();
+        assert!(state.holds.is_some(), "a tape is taken out of an empty bay");
+        if let Some(error) = &state.refuse_remove {
+            return Err(error.clone());
+        }
+        state.holds = None;
+        Ok(())
+    }
+
+    fn picker_access(&self) -> bool {
+        let state = self.state();
+        state.holds.is_none() || state.unloaded
+    }
+}
+
+pub(crate) struct FakeCartridges;
+
+impl Cartridges for FakeCartridges {
+    fn scan(&self, directory: &Path) -> io::Result<Vec<FoundTape>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(directory)? {
+            let entry = entry?;
+            let name = entry.file_name().into_string().unwrap_or_default();
+            if let (Ok(barcode), Ok(label)) =
+                (Barcode::new(&name), fs::read_to_string(entry.path().join("label")))
+            {
+                found.push(FoundTape { barcode, problem: Some(label).filter(|label| !label.is_empty()) });
+            }
+        }
+        Ok(found)
+    }
+
+    fn create(&self, directory: &Path, barcode: &Barcode, _capacity_bytes: u64) -> io::Result<()> {
+        fs::create_dir(directory.join(barcode))?;
+        fs::write(directory.join(barcode).join("label"), "")
+    }
+}
+
+/// A loader's directory that outlives the loaders opened in it.
+pub(crate) struct Site {
+    pub(crate) directory: TempDir,
+    pub(crate) settings: LoaderSettings,
+}
+
+impl Site {
+    /// With `slots` slots, `mail_slots` mail slots and tapes VLT001L8 … VLT`first_tapes`L8 when it is first opened.
+    pub(crate) fn new(slots: u16, mail_slots: u16, first_tapes: u32) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = LoaderSettings {
+            name: "test".into(),
+            directory: directory.path().join("loader"),
+            slots,
+            mail_slots,
+            layout: ElementLayout::default(),
+            tape_capacity_bytes: 1 << 20,
+            tape_family: "VLT".into(),
+            first_tapes,
+        };
+        Self { directory, settings }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.settings.directory.join(name)
+    }
+
+    pub(crate) fn try_open(&self, drives: u16) -> Result<(Loader, Vec<Arc<FakeBay>>), LoaderError> {
+        let identity = Loader::identity_of(&self.settings.directory)?;
+        let bays: Vec<Arc<FakeBay>> = (0..drives)
+            .map(|index| FakeBay { serial: identity.drive_serial(index), state: Mutex::default() })
+            .map(Arc::new)
+            .collect();
+        let as_bays = bays.iter().map(|bay| bay.clone() as Arc<dyn Bay>).collect();
+        Ok((Loader::open(self.settings.clone(), as_bays, Arc::new(FakeCartridges))?, bays))
+    }
+
+    pub(crate) fn open(&self, drives: u16) -> (Loader, Vec<Arc<FakeBay>>) {
+        self.try_open(drives).unwrap()
+    }
+
+    pub(crate) fn make_tape(&self, barcode: &str) {
+        FakeCartridges.create(&self.settings.directory, &Barcode::new(barcode).unwrap(), 0).unwrap();
+    }
+
+    pub(crate) fn remove_tape(&self, barcode: &str) {
+        fs::remove_dir_all(self.path(barcode)).unwrap();
+    }
+
+    /// An empty problem makes the tape sound again.
+    pub(crate) fn damage_tape(&self, barcode: &str, problem: &str) {
+        fs::write(self.path(barcode).join("label"), problem).unwrap();
+    }
+}
