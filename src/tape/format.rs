@@ -20,9 +20,9 @@ pub(super) const TAPE_HEADER_BYTES: usize = 4096;
 pub(super) const RECORD_HEADER_BYTES: usize = 56;
 pub(super) const TRAILER_BYTES: usize = 8;
 /// Records start at multiples of this.
-pub(super) const ALIGNMENT_BYTES: u64 = 8;
+pub(super) const ALIGNMENT_BYTES: usize = 8;
 /// The most bytes of log that one record takes.
-pub(super) const STORED_RECORD_BYTES_MAX: u64 = stored_bytes(RECORD_BYTES_MAX as u32);
+pub(super) const STORED_RECORD_BYTES_MAX: u64 = stored_bytes((1 << 24) - 1);
 /// The payload is stored as it is.
 pub(super) const CODEC_RAW: u8 = 0;
 
@@ -33,7 +33,7 @@ const TYPE_FILEMARK: u8 = 2;
 
 /// The bytes of log that a record with a stored payload of `payload` bytes takes, padding included.
 pub(super) const fn stored_bytes(payload: u32) -> u64 {
-    (payload as u64).next_multiple_of(ALIGNMENT_BYTES) + RECORD_OVERHEAD_BYTES
+    (payload as u64).next_multiple_of(ALIGNMENT_BYTES as u64) + RECORD_OVERHEAD_BYTES
 }
 
 /// The tape header: which tape this is, and which records of it are live.
@@ -150,8 +150,8 @@ impl RecordHeader {
         let header = self.encode(seed);
         out.extend_from_slice(&header);
         out.extend_from_slice(payload);
-        let padding = payload.len().next_multiple_of(ALIGNMENT_BYTES as usize) - payload.len();
-        out.extend_from_slice(&[0; ALIGNMENT_BYTES as usize][..padding]);
+        let padding = payload.len().next_multiple_of(ALIGNMENT_BYTES) - payload.len();
+        out.extend_from_slice(&[0; ALIGNMENT_BYTES][..padding]);
         out.extend_from_slice(&self.trailer(seed));
     }
 
@@ -233,10 +233,10 @@ pub(super) fn trailer_length(bytes: &[u8; TRAILER_BYTES]) -> u64 {
 /// The places in `bytes`, as multiples of the alignment, where a record header may begin.
 pub(super) fn record_candidates(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     bytes
-        .chunks_exact(ALIGNMENT_BYTES as usize)
+        .chunks_exact(ALIGNMENT_BYTES)
         .enumerate()
         .filter(|(_, word)| word[0..4] == RECORD_MAGIC)
-        .map(|(number, _)| number * ALIGNMENT_BYTES as usize)
+        .map(|(number, _)| number * ALIGNMENT_BYTES)
 }
 
 /// The little-endian number at `at`. The callers' arrays are long enough by their types.

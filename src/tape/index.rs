@@ -18,8 +18,8 @@ use super::format::DATA_START_BYTES;
 use super::position::{Cursor, Position};
 use super::storage::Storage;
 
-/// The least distance in the log between two entries.
-pub(super) const INTERVAL_BYTES: u64 = 1 << 20;
+/// The least distance in the log between two entries. Small in tests, so that they fill pages.
+const INTERVAL_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 1 << 20 };
 
 /// A record of the log: where it stands and what its position is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::storage::Storage;
 pub const FILEMARK_RESERVE_BYTES: u64 = 64 << 10;
 /// How much log may be written before the index is brought up to date at the next durability point: what a load
 /// after a crash has to scan at most, beside what was never durable.
-const INDEX_LAG_BYTES: u64 = 256 << 20;
+const INDEX_LAG_BYTES: u64 = if cfg!(test) { 8 << 10 } else { 256 << 20 };
 
 /// What a read met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,8 @@ use super::super::storage::Storage;
 use super::{Log, Window};
 
 /// Records are written to the file once they add up to this: one system call for many of them.
-const FLUSH_BYTES: usize = 2 << 20;
+/// Small in tests, so that they see it happen.
+const FLUSH_BYTES: usize = if cfg!(test) { 4 << 10 } else { 2 << 20 };
 /// How far ahead disk space is reserved, from generous to nothing when the disk is nearly full.
 const RESERVE_AHEAD_BYTES: [u64; 3] = [64 << 20, 2 << 20, 0];
 

@@ -14,9 +14,9 @@ use super::super::storage::Storage;
 use super::{Log, Window};
 
 /// How much is read at once where records are read in a row.
-const READ_AHEAD_BYTES: usize = 1 << 20;
+const READ_AHEAD_BYTES: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 /// How much is read at once where only headers are looked at.
-const WALK_AHEAD_BYTES: usize = 64 << 10;
+const WALK_AHEAD_BYTES: usize = if cfg!(test) { 512 } else { 64 << 10 };
 const HEADER_BYTES: u64 = RECORD_HEADER_BYTES as u64;
 
 /// What stands at a cursor.

@@ -1,0 +1,258 @@
+//! The power fails at every instant of a tape's life: after every operation on the file, in the middle of every
+//! write, and with any of the writes that no sync had covered missing. Whatever a durability point acknowledged
+//! must then read back, and nothing may read that was not written.
+
+use std::io;
+
+use proptest::prelude::*;
+
+use super::memory::{Event, MemoryStorage, replay};
+use super::model::{Block, Model, Operation, Real, contents, operations, payload};
+use crate::tape::error::TapeError;
+
+/// The model after one operation, and what the files had gone through by then.
+struct Moment {
+    blocks: Vec<Block>,
+    events: usize,
+    index: Vec<u8>,
+    /// Whether the operation was a durability point.
+    is_durable: bool,
+}
+
+/// A tape's life as seen from outside.
+struct Life {
+    blank: Vec<u8>,
+    events: Vec<Event>,
+    moments: Vec<Moment>,
+}
+
+fn is_durability_point(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Marks(_)
+            | Operation::Rewind
+            | Operation::Erase
+            | Operation::Sync
+            | Operation::Reopen
+            | Operation::LoseIndex
+    )
+}
+
+fn live(operations: &[Operation]) -> Life {
+    let (log, index) = super::blank();
+    let blank = log.bytes();
+    let mut real = Real::open(log.clone(), index).unwrap();
+    let mut model = Model::default();
+    let first =
+        Moment { blocks: Vec::new(), events: log.event_count(), index: real.index.bytes(), is_durable: true };
+    let mut moments = vec![first];
+    for (number, operation) in operations.iter().enumerate() {
+        let payload = payload(operation, number);
+        model.apply(operation, &payload);
+        real.apply(operation, &payload).unwrap();
+        moments.push(Moment {
+            blocks: model.blocks.clone(),
+            events: log.event_count(),
+            index: real.index.bytes(),
+            is_durable: is_durability_point(operation),
+        });
+    }
+    Life { blank, events: log.events(), moments }
+}
+
+impl Life {
+    /// The moments between which a crash after `events` operations lies: the last durability point, and the one
+    /// that was being reached.
+    fn window(&self, events: usize) -> (usize, usize) {
+        let reached = self.moments.iter().position(|moment| moment.events > events);
+        let reached = reached.unwrap_or(self.moments.len() - 1);
+        let durable = self.moments.iter().rposition(|moment| moment.is_durable && moment.events <= events);
+        (durable.unwrap_or(0), reached)
+    }
+
+    /// Opens `image`, which a crash after `events` operations left, with every index that may be beside it.
+    fn check(&self, image: &[u8], events: usize, may_have_holes: bool) {
+        let (durable, reached) = self.window(events);
+        let window = &self.moments[durable..=reached];
+        let kept =
+            window.iter().map(|moment| common_prefix(&window[0].blocks, &moment.blocks)).min().unwrap();
+        let before = self.moments.iter().rposition(|moment| moment.events <= events).unwrap_or(0);
+        for index in [Vec::new(), self.moments[before].index.clone(), self.moments[durable].index.clone()] {
+            let mut real = Real::open(MemoryStorage::new(image.to_vec()), MemoryStorage::new(index)).unwrap();
+            let found = contents(&mut real.medium);
+            assert!(found.len() >= kept, "{} of {kept} acknowledged blocks", found.len());
+            for (number, block) in found.iter().enumerate() {
+                match block {
+                    None => assert!(may_have_holes && number >= kept, "block {number} is damaged"),
+                    Some(block) if number < kept => assert_eq!(*block, window[0].blocks[number]),
+                    Some(block) => assert!(
+                        window.iter().any(|moment| moment.blocks.get(number) == Some(block)),
+                        "block {number} was never there"
+                    ),
+                }
+            }
+            // The recovered tape is a tape: it can be written on, and keeps what it had.
+            real.medium.cursor = real.medium.end();
+            real.medium.write_record(b"after the crash").unwrap();
+            real.medium.write_filemarks(1).unwrap();
+            let (log, index) = (real.log.clone(), real.index.clone());
+            drop(real);
+            let mut real = Real::open(log, index).unwrap();
+            let again = contents(&mut real.medium);
+            assert_eq!(again[..found.len()], found);
+            assert_eq!(again[found.len()..].len(), 2);
+        }
+    }
+
+    /// Every image that a crash may leave.
+    fn check_all(&self) {
+        for events in 0..=self.events.len() {
+            self.check(&replay(self.blank.clone(), &self.events[..events]), events, false);
+            let Some(Event::Write { offset, bytes }) = self.events.get(events) else { continue };
+            for length in [1, bytes.len() / 3, bytes.len() / 2, bytes.len() - 1] {
+                let torn = Event::Write { offset: *offset, bytes: bytes[..length].to_vec() };
+                let image = replay(replay(self.blank.clone(), &self.events[..events]), &[torn]);
+                self.check(&image, events, false);
+            }
+        }
+        self.check_reordered();
+    }
+
+    /// Between two syncs the disk may have done any of what it was told, in any order.
+    fn check_reordered(&self) {
+        let mut from = 0;
+        while from < self.events.len() {
+            let length = self.events[from..].iter().take_while(|event| !matches!(event, Event::Sync)).count();
+            let unsynced = &self.events[from..from + length.min(5)];
+            for subset in 0..1u32 << unsynced.len() {
+                let done: Vec<_> = unsynced
+                    .iter()
+                    .enumerate()
+                    .filter(|(number, _)| subset >> number & 1 == 1)
+                    .map(|(_, event)| event.clone())
+                    .collect();
+                let image = replay(replay(self.blank.clone(), &self.events[..from]), &done);
+                // Judged from the last sync on: nothing behind it was acknowledged yet.
+                self.check_between(&image, from, from + unsynced.len());
+            }
+            from += length + 1;
+        }
+    }
+
+    fn check_between(&self, image: &[u8], synced: usize, events: usize) {
+        let (durable, _) = self.window(synced);
+        let (_, reached) = self.window(events);
+        let window = &self.moments[durable..=reached];
+        let kept =
+            window.iter().map(|moment| common_prefix(&window[0].blocks, &moment.blocks)).min().unwrap();
+        for index in [Vec::new(), self.moments[durable].index.clone()] {
+            let mut real = Real::open(MemoryStorage::new(image.to_vec()), MemoryStorage::new(index)).unwrap();
+            let found = contents(&mut real.medium);
+            assert!(found.len() >= kept, "{} of {kept} acknowledged blocks", found.len());
+            for (number, block) in found.iter().enumerate() {
+                match block {
+                    None => assert!(number >= kept, "block {number} is damaged"),
+                    Some(block) => assert!(
+                        window.iter().any(|moment| moment.blocks.get(number) == Some(block)),
+                        "block {number} was never there"
+                    ),
+                }
+            }
+        }
+    }
+}
+
+fn common_prefix(left: &[Block], right: &[Block]) -> usize {
+    left.iter().zip(right).take_while(|(left, right)| left == right).count()
+}
+
+#[test]
+fn a_backup_with_an_overwrite_survives_every_crash() {
+    let mut operations = vec![Operation::Write(80), Operation::Marks(1)];
+    operations.extend([700, 3000, 64, 1].map(Operation::Write));
+    operations.extend([Operation::Marks(2), Operation::Write(5000), Operation::Write(300), Operation::Sync]);
+    operations.extend([
+        Operation::LocateBlock(3),
+        Operation::Write(64),
+        Operation::Write(64),
+        Operation::Marks(1),
+    ]);
+    operations.extend([Operation::Reopen, Operation::LocateFile(1), Operation::Marks(0), Operation::Erase]);
+    operations.extend([Operation::Write(700), Operation::Write(4096), Operation::Reopen]);
+    live(&operations).check_all();
+}
+
+#[test]
+fn an_overwrite_with_records_of_the_same_size_never_shows_the_old_ones() {
+    let mut operations: Vec<_> = (0..8).map(|_| Operation::Write(600)).collect();
+    operations.extend([Operation::Sync, Operation::LocateBlock(2), Operation::Write(600), Operation::Sync]);
+    operations.extend([
+        Operation::LocateBlock(1),
+        Operation::Write(600),
+        Operation::Write(600),
+        Operation::Marks(0),
+    ]);
+    let life = live(&operations);
+    life.check_all();
+    // A file system that brings cut-off bytes back: behind the new end stand whole records of an older generation.
+    let old = replay(life.blank.clone(), &life.events[..life.moments[9].events]);
+    let mut image = replay(life.blank.clone(), &life.events);
+    image.extend_from_slice(&old[image.len()..]);
+    let mut real = Real::open(MemoryStorage::new(image), MemoryStorage::new(Vec::new())).unwrap();
+    let blocks: Vec<_> = life.moments.last().unwrap().blocks.iter().cloned().map(Some).collect();
+    assert_eq!(contents(&mut real.medium), blocks);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn any_life_survives_every_crash(operations in operations(14)) {
+        let small: Vec<_> = operations
+            .into_iter()
+            .map(|operation| match operation {
+                Operation::Write(length) => Operation::Write(length % 6000 + 1),
+                other => other,
+            })
+            .collect();
+        live(&small).check_all();
+    }
+
+    /// Every operation on the file may fail. Until then all answers are right; after it nothing is written any
+    /// more, and the reopened tape holds what was acknowledged.
+    #[test]
+    fn a_failing_disk_loses_nothing_acknowledged(operations in operations(40), failing in 0u64..60) {
+        let (log, index) = super::blank();
+        let mut real = Real::open(log.clone(), index).unwrap();
+        log.fail_after(Some((failing, io::ErrorKind::Other)));
+        let mut states = vec![Vec::new()];
+        let mut model = Model::default();
+        for (number, operation) in operations.iter().enumerate() {
+            let payload = payload(operation, number);
+            let expected = model.apply(operation, &payload);
+            match real.apply(operation, &payload) {
+                Ok(answer) => prop_assert_eq!(answer, expected),
+                Err(_) => {
+                    states.push(model.blocks.clone());
+                    break;
+                }
+            }
+            if is_durability_point(operation) {
+                states.clear();
+            }
+            states.push(model.blocks.clone());
+        }
+        log.fail_after(None);
+        // A refused reservation changes nothing on disk, so it alone does not stick.
+        let is_consistent = matches!(real.medium.write_filemarks(0), Ok(()) | Err(TapeError::Failed { .. }));
+        prop_assert!(is_consistent);
+        drop(real);
+        let mut real = Real::open(log, MemoryStorage::new(Vec::new())).unwrap();
+        let found = contents(&mut real.medium);
+        let kept = states.iter().map(|state| common_prefix(&states[0], state)).min().unwrap();
+        prop_assert!(found.len() >= kept, "{} of {} blocks", found.len(), kept);
+        for (number, block) in found[..kept].iter().enumerate() {
+            prop_assert_eq!(block.as_ref(), Some(&states[0][number]));
+        }
+    }
+}
