@@ -1,5 +1,6 @@
 //! A small tape with its bytes written out: what this version writes is what it wrote when the format was fixed, and
 //! what was written then can be read.
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 use std::fs;
 
