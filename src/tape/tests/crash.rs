@@ -40,6 +40,16 @@ fn is_durability_point(operation: &Operation) -> bool {
     )
 }
 
+/// What is on disk of a write that was half done.
+fn half(event: &Event) -> Event {
+    match event {
+        Event::Write { offset, bytes } => {
+            Event::Write { offset: *offset, bytes: bytes[..bytes.len() / 2].to_vec() }
+        }
+        other => other.clone(),
+    }
+}
+
 fn blocks_left_alone(operation: &Operation, model: &Model) -> usize {
     match operation {
         Operation::Write(_) | Operation::Marks(1..) | Operation::Erase => model.at,
@@ -154,6 +164,9 @@ impl Life {
                     .collect();
                 let image = replay(replay(self.blank.clone(), &self.events[..from]), &done);
                 // Judged from the last sync on: nothing behind it was acknowledged yet.
+                self.check_between(&image, from, from + unsynced.len());
+                let torn: Vec<_> = done.iter().map(half).collect();
+                let image = replay(replay(self.blank.clone(), &self.events[..from]), &torn);
                 self.check_between(&image, from, from + unsynced.len());
             }
             from += length + 1;
