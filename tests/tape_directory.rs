@@ -1,7 +1,8 @@
 //! The tape as its users see it: a directory, its lock, its label, its files after a crash.
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use tapesilo::tape::{
     NewTape, Position, RECORD_BYTES_MAX, ReadOutcome, Spaced, Stop, Tape, TapeError, create, inspect,
@@ -61,4 +62,109 @@ fn a_second_opener_is_refused_and_inspect_is_not() {
     Tape::open(&fixture.directory).unwrap().close().unwrap();
     fs::remove_dir_all(&fixture.directory).unwrap();
     assert!(matches!(Tape::open(&fixture.directory), Err(TapeError::Label { .. })));
+}
+
+fn torn_files(directory: &Path) -> Vec<Vec<u8>> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let torn = entries.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("torn-"));
+    torn.map(|path| fs::read(path).unwrap()).collect()
+}
+
+#[test]
+fn a_torn_tail_is_cut_off_and_kept_aside() {
+    let fixture = tape_of(1 << 20, false);
+    let mut tape = Tape::open(&fixture.directory).unwrap();
+    tape.write_record(b"whole").unwrap();
+    tape.write_filemarks(1).unwrap();
+    let whole_bytes = tape.used_bytes();
+    tape.write_record(&[5; 5000]).unwrap();
+    tape.close().unwrap();
+    let log = fixture.directory.join("data");
+    let bytes = fs::read(&log).unwrap();
+    // The index covers what was closed; a crash would have left none that does.
+    fs::remove_file(fixture.directory.join("index")).unwrap();
+    let torn = &bytes[..bytes.len() - 9];
+    fs::write(&log, torn).unwrap();
+    let tape = Tape::open(&fixture.directory).unwrap();
+    assert_eq!(tape.end_of_data(), Position { block: 2, file: 1, block_in_file: 0 });
+    assert_eq!(tape.used_bytes(), whole_bytes);
+    let end = 8192 + usize::try_from(whole_bytes).unwrap();
+    assert_eq!(torn_files(&fixture.directory), [&torn[end..]]);
+    tape.close().unwrap();
+    Tape::open(&fixture.directory).unwrap().close().unwrap();
+    assert_eq!(torn_files(&fixture.directory).len(), 1, "once");
+}
+
+#[test]
+fn a_damaged_label_is_replaced_by_its_backup_and_two_are_an_error() {
+    let fixture = tape_of(1 << 20, false);
+    Tape::open(&fixture.directory).unwrap().close().unwrap();
+    let (label, backup) = (fixture.directory.join("label.toml"), fixture.directory.join("label.toml.bak"));
+    let good = fs::read_to_string(&label).unwrap();
+    fs::write(&label, "barcode = ").unwrap();
+    Tape::open(&fixture.directory).unwrap().close().unwrap();
+    assert!(fs::read_to_string(&label).unwrap().contains("VLT001L8"), "written anew");
+    fs::write(&label, good.replacen("worm", "wormm", 1)).unwrap();
+    fs::write(&backup, [0xFF; 10]).unwrap();
+    let error = Tape::open(&fixture.directory).map(|_| ()).unwrap_err().to_string();
+    for part in ["label.toml", "line 4", "wormm"] {
+        assert!(error.contains(part), "{part} in {error}");
+    }
+    fs::remove_file(&label).unwrap();
+    fs::write(&backup, good).unwrap();
+    assert_eq!(inspect(&fixture.directory).unwrap().label.barcode, "VLT001L8");
+}
+
+#[test]
+fn creation_takes_an_empty_or_unfinished_directory_and_no_other() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("A00001");
+    let spec = NewTape { barcode: "A00001".to_owned(), capacity_bytes: 1, worm: false };
+    fs::create_dir(&directory).unwrap();
+    fs::write(directory.join("data"), [0; 100]).unwrap();
+    fs::write(directory.join("label.toml.tmp"), "half").unwrap();
+    create(&directory, &spec).unwrap();
+    assert!(matches!(create(&directory, &spec), Err(TapeError::Exists { .. })));
+    Tape::open(&directory).unwrap().close().unwrap();
+    for (name, length) in [("notes.txt", 1), ("data", 8193)] {
+        let directory = root.path().join(name);
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join(name), vec![0; length]).unwrap();
+        assert!(matches!(create(&directory, &spec), Err(TapeError::Exists { .. })), "{name}");
+    }
+    for barcode in ["", "a/b", "a b", "\u{e9}", &"x".repeat(33)] {
+        let spec = NewTape { barcode: barcode.to_owned(), ..spec.clone() };
+        assert!(matches!(create(&root.path().join("x"), &spec), Err(TapeError::Specification { .. })));
+    }
+    assert!(!root.path().join("x").exists());
+}
+
+#[test]
+fn a_log_of_another_tape_is_refused() {
+    let (one, other) = (tape_of(1 << 20, false), tape_of(1 << 20, false));
+    fs::copy(other.directory.join("data"), one.directory.join("data")).unwrap();
+    assert!(matches!(Tape::open(&one.directory), Err(TapeError::NotATape { .. })));
+    fs::remove_file(one.directory.join("data")).unwrap();
+    assert!(matches!(Tape::open(&one.directory), Err(TapeError::NotATape { .. })));
+}
+
+#[test]
+fn the_label_counts_and_protects() {
+    let fixture = tape_of(1 << 20, true);
+    let mut tape = Tape::open(&fixture.directory).unwrap();
+    tape.write_record(b"12345").unwrap();
+    tape.write_filemarks(2).unwrap();
+    tape.rewind().unwrap();
+    assert!(matches!(tape.write_record(b"x"), Err(TapeError::WormOverwrite { .. })));
+    assert_eq!(read(&mut tape).unwrap(), b"12345");
+    tape.set_write_protected(true).unwrap();
+    drop(tape);
+    let mut tape = Tape::open(&fixture.directory).unwrap();
+    assert!(tape.is_write_protected());
+    assert!(matches!(tape.erase(), Err(TapeError::WriteProtected { .. })));
+    let counters = tape.label().counters;
+    assert_eq!((counters.loads, counters.records_written, counters.bytes_written), (2, 1, 5));
+    assert_eq!((counters.filemarks_written, counters.records_read, counters.bytes_read), (2, 1, 5));
+    let summary = inspect(&fixture.directory).unwrap();
+    assert_eq!((summary.records, summary.filemarks, summary.used_bytes), (Some(1), Some(2), 200));
 }

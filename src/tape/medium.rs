@@ -91,7 +91,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
     }
 
     pub(super) fn is_at_end_of_data(&self) -> bool {
-        self.cursor.offset == self.end().offset
+        self.cursor.position.block >= self.end().position.block
     }
 
     /// The bytes of log that the records take.
@@ -224,7 +224,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// Truncates the tape at the position, in a new generation, unless it stands at the end of data already.
     fn make_this_the_end(&mut self) -> Result<(), TapeError> {
-        if self.is_at_end_of_data() {
+        if self.cursor.offset == self.end().offset {
             return Ok(());
         }
         let at = self.cursor.run_start();

@@ -102,7 +102,8 @@ impl<S: Storage> Log<S> {
     }
 
     fn look_ahead(&mut self, at: Cursor, ahead: usize) -> Result<Found, TapeError> {
-        if at.offset >= self.end.offset {
+        // Only forged lengths get to the last block before the last byte; there must be an end to it.
+        if at.offset >= self.end.offset || at.position.block >= self.end.position.block {
             return Ok(Found::End);
         }
         let reason = match self.header_ahead(at.offset, ahead)? {

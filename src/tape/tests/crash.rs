@@ -17,6 +17,8 @@ struct Moment {
     index: Vec<u8>,
     /// Whether the operation was a durability point.
     is_durable: bool,
+    /// How many blocks the operation left alone: it may have destroyed the rest before it wrote its own.
+    kept: usize,
 }
 
 /// A tape's life as seen from outside.
@@ -38,16 +40,45 @@ fn is_durability_point(operation: &Operation) -> bool {
     )
 }
 
+/// What is on disk of a write that was half done.
+fn half(event: &Event) -> Event {
+    match event {
+        Event::Write { offset, bytes } => {
+            Event::Write { offset: *offset, bytes: bytes[..bytes.len() / 2].to_vec() }
+        }
+        other => other.clone(),
+    }
+}
+
+fn blocks_left_alone(operation: &Operation, model: &Model) -> usize {
+    match operation {
+        Operation::Write(_) | Operation::Marks(1..) | Operation::Erase => model.at,
+        _ => model.blocks.len(),
+    }
+}
+
+/// How many blocks must survive a crash anywhere in `window`, whose first moment is a durability point.
+fn kept_blocks(window: &[Moment]) -> usize {
+    let left_alone = window[1..].iter().map(|moment| moment.kept).min().unwrap_or(usize::MAX);
+    left_alone.min(window[0].blocks.len())
+}
+
 fn live(operations: &[Operation]) -> Life {
     let (log, index) = super::blank();
     let blank = log.bytes();
     let mut real = Real::open(log.clone(), index).unwrap();
     let mut model = Model::default();
-    let first =
-        Moment { blocks: Vec::new(), events: log.event_count(), index: real.index.bytes(), is_durable: true };
+    let first = Moment {
+        blocks: Vec::new(),
+        events: log.event_count(),
+        index: real.index.bytes(),
+        is_durable: true,
+        kept: 0,
+    };
     let mut moments = vec![first];
     for (number, operation) in operations.iter().enumerate() {
         let payload = payload(operation, number);
+        let kept = blocks_left_alone(operation, &model);
         model.apply(operation, &payload);
         real.apply(operation, &payload).unwrap();
         moments.push(Moment {
@@ -55,6 +86,7 @@ fn live(operations: &[Operation]) -> Life {
             events: log.event_count(),
             index: real.index.bytes(),
             is_durable: is_durability_point(operation),
+            kept,
         });
     }
     Life { blank, events: log.events(), moments }
@@ -74,8 +106,7 @@ impl Life {
     fn check(&self, image: &[u8], events: usize, may_have_holes: bool) {
         let (durable, reached) = self.window(events);
         let window = &self.moments[durable..=reached];
-        let kept =
-            window.iter().map(|moment| common_prefix(&window[0].blocks, &moment.blocks)).min().unwrap();
+        let kept = kept_blocks(window);
         let before = self.moments.iter().rposition(|moment| moment.events <= events).unwrap_or(0);
         for index in [Vec::new(), self.moments[before].index.clone(), self.moments[durable].index.clone()] {
             let mut real = Real::open(MemoryStorage::new(image.to_vec()), MemoryStorage::new(index)).unwrap();
@@ -134,6 +165,9 @@ impl Life {
                 let image = replay(replay(self.blank.clone(), &self.events[..from]), &done);
                 // Judged from the last sync on: nothing behind it was acknowledged yet.
                 self.check_between(&image, from, from + unsynced.len());
+                let torn: Vec<_> = done.iter().map(half).collect();
+                let image = replay(replay(self.blank.clone(), &self.events[..from]), &torn);
+                self.check_between(&image, from, from + unsynced.len());
             }
             from += length + 1;
         }
@@ -143,8 +177,7 @@ impl Life {
         let (durable, _) = self.window(synced);
         let (_, reached) = self.window(events);
         let window = &self.moments[durable..=reached];
-        let kept =
-            window.iter().map(|moment| common_prefix(&window[0].blocks, &moment.blocks)).min().unwrap();
+        let kept = kept_blocks(window);
         for index in [Vec::new(), self.moments[durable].index.clone()] {
             let mut real = Real::open(MemoryStorage::new(image.to_vec()), MemoryStorage::new(index)).unwrap();
             let found = contents(&mut real.medium);
@@ -160,10 +193,6 @@ impl Life {
             }
         }
     }
-}
-
-fn common_prefix(left: &[Block], right: &[Block]) -> usize {
-    left.iter().zip(right).take_while(|(left, right)| left == right).count()
 }
 
 #[test]
@@ -225,22 +254,19 @@ proptest! {
         let (log, index) = super::blank();
         let mut real = Real::open(log.clone(), index).unwrap();
         log.fail_after(Some((failing, io::ErrorKind::Other)));
-        let mut states = vec![Vec::new()];
+        let (mut durable, mut kept) = (Vec::new(), 0);
         let mut model = Model::default();
         for (number, operation) in operations.iter().enumerate() {
             let payload = payload(operation, number);
+            kept = kept.min(blocks_left_alone(operation, &model));
             let expected = model.apply(operation, &payload);
             match real.apply(operation, &payload) {
                 Ok(answer) => prop_assert_eq!(answer, expected),
-                Err(_) => {
-                    states.push(model.blocks.clone());
-                    break;
-                }
+                Err(_) => break,
             }
             if is_durability_point(operation) {
-                states.clear();
+                (durable, kept) = (model.blocks.clone(), model.blocks.len());
             }
-            states.push(model.blocks.clone());
         }
         log.fail_after(None);
         // A refused reservation changes nothing on disk, so it alone does not stick.
@@ -249,10 +275,9 @@ proptest! {
         drop(real);
         let mut real = Real::open(log, MemoryStorage::new(Vec::new())).unwrap();
         let found = contents(&mut real.medium);
-        let kept = states.iter().map(|state| common_prefix(&states[0], state)).min().unwrap();
         prop_assert!(found.len() >= kept, "{} of {} blocks", found.len(), kept);
         for (number, block) in found[..kept].iter().enumerate() {
-            prop_assert_eq!(block.as_ref(), Some(&states[0][number]));
+            prop_assert_eq!(block.as_ref(), Some(&durable[number]));
         }
     }
 }

@@ -128,7 +128,7 @@ fn spacing_goes_past_damage() {
     let mut log = sample.log.clone();
     log[sample.offsets[2] + 9] ^= 4; // the first filemark's header
     log[sample.offsets[4] + RECORD_HEADER_BYTES] ^= 1; // a record's payload
-    let medium = &mut open(log, sample.index.clone()).medium;
+    let medium = &mut open(log, sample.index).medium;
     let complete = |moved| Spaced { moved, stop: Stop::Complete };
     assert_eq!(medium.space_filemarks(1).unwrap(), complete(1));
     assert_eq!(medium.position(), Position { block: 3, file: 1, block_in_file: 0 });

@@ -51,10 +51,6 @@ impl MemoryStorage {
         self.disk.borrow().events.len()
     }
 
-    pub(super) fn operations(&self) -> u64 {
-        self.disk.borrow().operations
-    }
-
     /// Fails every operation that changes the file once `operations` more have been done; `None`: no longer.
     pub(super) fn fail_after(&self, fail: Option<(u64, io::ErrorKind)>) {
         let mut disk = self.disk.borrow_mut();

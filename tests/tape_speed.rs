@@ -1,0 +1,91 @@
+//! How fast tapes are on the disk at hand. Ignored: run it by hand, in release, and read what it prints:
+//! `cargo test --release --test tape_speed -- --ignored --nocapture --test-threads 1`.
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use tapesilo::tape::{NewTape, ReadOutcome, Stop, Tape, create};
+
+fn filled(directory: &Path, record_bytes: usize, records: usize, records_a_file: usize) -> Tape {
+    create(directory, &NewTape { barcode: "SPEED1L8".to_owned(), capacity_bytes: 1 << 40, worm: false })
+        .unwrap();
+    let mut tape = Tape::open(directory).unwrap();
+    let record: Vec<u8> = (0..record_bytes).map(|at| u8::try_from(at % 251).unwrap()).collect();
+    let start = Instant::now();
+    for number in 1..=records {
+        tape.write_record(&record).unwrap();
+        if number % records_a_file == 0 {
+            tape.write_filemarks(1).unwrap();
+        }
+    }
+    tape.write_filemarks(1).unwrap();
+    rate("written", record_bytes * records, start);
+    tape
+}
+
+fn rate(what: &str, bytes: usize, start: Instant) {
+    let seconds = start.elapsed().as_secs_f64();
+    let mebibytes = u32::try_from(bytes >> 20).unwrap();
+    println!("{what}: {mebibytes} MiB in {seconds:.2} s, {:.0} MiB/s", f64::from(mebibytes) / seconds);
+}
+
+fn index_share(directory: &Path) {
+    let length = |name| fs::metadata(directory.join(name)).unwrap().len();
+    let (index, data) = (u32::try_from(length("index")).unwrap(), length("data"));
+    let share = f64::from(index) * 100.0 / f64::from(u32::try_from(data >> 10).unwrap()) / 1024.0;
+    println!("index: {index} bytes, {share:.4} % of {data}");
+    assert!(share < 0.05);
+}
+
+#[test]
+#[ignore = "takes gigabytes and is about time"]
+fn large_records_stream() {
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let directory = root.path().join("tape");
+    let mut tape = filled(&directory, 64 << 10, 16 << 10, 4 << 10);
+    tape.rewind().unwrap();
+    let (mut buffer, start) = (vec![0; 64 << 10], Instant::now());
+    let mut bytes = 0;
+    loop {
+        match tape.read_record(&mut buffer).unwrap() {
+            ReadOutcome::Record { length } => bytes += length,
+            ReadOutcome::Filemark => {}
+            ReadOutcome::EndOfData => break,
+        }
+    }
+    rate("read", bytes, start);
+    tape.close().unwrap();
+    index_share(&directory);
+}
+
+#[test]
+#[ignore = "takes gigabytes and is about time"]
+fn small_records_are_found() {
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let directory = root.path().join("tape");
+    filled(&directory, 512, 1_000_000, 100_000).close().unwrap();
+    index_share(&directory);
+    let start = Instant::now();
+    let mut tape = Tape::open(&directory).unwrap();
+    println!("opened with its index: {:?}", start.elapsed());
+    let (start, mut worst) = (Instant::now(), std::time::Duration::ZERO);
+    for number in 0..1000u64 {
+        let one = Instant::now();
+        assert_eq!(tape.locate_block(number * 7919 * 131 % 1_000_000).unwrap(), Stop::Complete);
+        worst = worst.max(one.elapsed());
+    }
+    println!("locate block: {:?} on average, {worst:?} at worst", start.elapsed() / 1000);
+    let start = Instant::now();
+    for number in 0..1000u64 {
+        assert_eq!(tape.locate_file(number * 7 % 11).unwrap(), Stop::Complete);
+    }
+    println!("locate file: {:?} on average", start.elapsed() / 1000);
+    tape.close().unwrap();
+    fs::remove_file(directory.join("index")).unwrap();
+    let start = Instant::now();
+    let tape = Tape::open(&directory).unwrap();
+    println!("opened without an index: {:?}", start.elapsed());
+    assert_eq!(tape.end_of_data().block, 1_000_011);
+}
