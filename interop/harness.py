@@ -117,7 +117,7 @@ def daemon(command, port, log, env=None, cwd=None, timeout=20):
     require_free(port)
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                   env=dict(os.environ, **(env or {})), cwd=cwd, start_new_session=True)
+                                   env=dict(os.environ, RUST_BACKTRACE="0", **(env or {})), cwd=cwd, start_new_session=True)
     try:
         deadline = time.monotonic() + timeout
         while True:
@@ -327,6 +327,7 @@ def decode(path, judge_client=True):
 
 def _tshark(path, display_filter, fields):
     command = ["tshark", "-2", "-n", "-r", str(path), "-d", f"tcp.port=={PORT},ndmp", "-Y", display_filter, "-T", "fields",
+               "--disable-protocol", "tls",
                "-o", "ndmp.defragment:TRUE", "-o", "ndmp.desegment:TRUE", "-o", "tcp.desegment_tcp_streams:TRUE"]
     for name in fields:
         command += ["-e", name]

@@ -11,8 +11,8 @@ pub mod pump;
 
 pub use progress::{Progress, ProgressCell};
 pub use state::{
-    Active, End, Ended, HaltReason, Mode, Mover, Notice, Outcome, PauseReason, Phase, ReadRange, Refusal, Request, Start,
-    State, TapeAccess, Window, legal,
+    Active, End, Ended, HaltReason, Mode, Mover, Notice, Outcome, PauseReason, Phase, ReadRange, Refusal,
+    Request, Start, State, TapeAccess, Window, legal,
 };
 
 #[cfg(test)]

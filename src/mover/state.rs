@@ -526,7 +526,9 @@ impl Mover {
             return Err(Refusal::IllegalArgs("the length to read is zero"));
         }
         if !until_end && range.offset_bytes.checked_add(range.length_bytes).is_none() {
-            return Err(Refusal::IllegalArgs("offset plus length overflows; only (0, all ones) reads without end"));
+            return Err(Refusal::IllegalArgs(
+                "offset plus length overflows; only (0, all ones) reads without end",
+            ));
         }
         active.read = Some(range);
         active.seek_bytes = range.offset_bytes;

@@ -35,6 +35,7 @@ impl Cartridges for DiskCartridges {
 
     fn create(&self, directory: &Path, barcode: &Barcode, capacity_bytes: u64) -> io::Result<()> {
         let spec = NewTape { barcode: barcode.to_string(), capacity_bytes, worm: false };
-        tape::create(&directory.join(barcode.as_str()), &spec).map_err(|error: TapeError| io::Error::other(error))
+        tape::create(&directory.join(barcode.as_str()), &spec)
+            .map_err(|error: TapeError| io::Error::other(error))
     }
 }

@@ -79,8 +79,9 @@ async fn stop_drives(shared: &Shared) {
 
 fn make_parent(path: &Path) -> Result<(), ServerError> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .map_err(|error| format!("cannot make the control socket's directory {}: {error}", parent.display()))?;
+        std::fs::create_dir_all(parent).map_err(|error| {
+            format!("cannot make the control socket's directory {}: {error}", parent.display())
+        })?;
     }
     Ok(())
 }

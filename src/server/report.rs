@@ -118,13 +118,19 @@ impl LiveReporter {
         let tapes = self.tapes(&loader.name).and_then(Result::ok).unwrap_or_default();
         let of_tapes = tapes.into_iter().filter_map(|tape| {
             let message = tape.problem?;
-            Some(AlertReport { severity: "warning".into(), subject: format!("tape {}", tape.barcode), message })
+            Some(AlertReport {
+                severity: "warning".into(),
+                subject: format!("tape {}", tape.barcode),
+                message,
+            })
         });
-        let of_drives = loader.drives.iter().filter(|drive| drive.state == "failed").map(|drive| AlertReport {
-            severity: "critical".into(),
-            subject: format!("drive {}", drive.name),
-            message: "the drive could not mount its tape; see the tape's alert and the server's log".into(),
-        });
+        let of_drives =
+            loader.drives.iter().filter(|drive| drive.state == "failed").map(|drive| AlertReport {
+                severity: "critical".into(),
+                subject: format!("drive {}", drive.name),
+                message: "the drive could not mount its tape; see the tape's alert and the server's log"
+                    .into(),
+            });
         of_drives.chain(of_tapes).collect()
     }
 }
@@ -135,7 +141,8 @@ fn complete(report: &mut DriveReport, handle: &DriveHandle, session: Option<(u64
     if report.state == "failed" {
         return;
     }
-    let moving = session.filter(|(_, summary)| summary.mover == Phase::Active).and_then(|(_, summary)| summary.mode);
+    let moving =
+        session.filter(|(_, summary)| summary.mover == Phase::Active).and_then(|(_, summary)| summary.mode);
     report.state = match (status.medium, moving) {
         (MediumStatus::Empty, _) => "empty",
         (MediumStatus::Unloaded, _) => "unloaded",

@@ -8,8 +8,8 @@ use super::{Fault, Session};
 use crate::ndmp::wire::{
     AddrType, AuthType, ConfigGetButypeInfoReply, ConfigGetConnectionTypeReply, ConfigGetExtListReply,
     ConfigGetFsInfoReply, ConfigGetHostInfoReply, ConfigGetScsiInfoReply, ConfigGetServerInfoReply,
-    ConfigGetTapeInfoReply, ConfigSetExtListReply, ConfigSetExtListRequest, DeviceCapability, DeviceInfo, Error, Pval,
-    TAPE_ATTR_RAW,
+    ConfigGetTapeInfoReply, ConfigSetExtListReply, ConfigSetExtListRequest, DeviceCapability, DeviceInfo,
+    Error, Pval, TAPE_ATTR_RAW,
 };
 use crate::ndmp::xdr::List;
 
@@ -58,10 +58,7 @@ impl Session {
 
     /// CONFIG_GET_CONNECTION_TYPE (3.2.2.2): LOCAL would need a data service.
     pub(super) fn config_get_connection_type(&mut self) -> ConfigGetConnectionTypeReply {
-        ConfigGetConnectionTypeReply {
-            error: Error::NoErr,
-            addr_types: vec![AddrType::Tcp].into(),
-        }
+        ConfigGetConnectionTypeReply { error: Error::NoErr, addr_types: vec![AddrType::Tcp].into() }
     }
 
     /// CONFIG_GET_BUTYPE_INFO (3.2.2.4).
@@ -76,7 +73,8 @@ impl Session {
 
     /// CONFIG_GET_TAPE_INFO (3.2.2.6): one entry a drive, in the order of the robot's data transfer elements.
     pub(super) fn config_get_tape_info(&mut self) -> ConfigGetTapeInfoReply {
-        let tape_info = self.visible(&self.facts.tapes).map(|device| info(device, TAPE_ATTR_RAW, "t")).collect();
+        let tape_info =
+            self.visible(&self.facts.tapes).map(|device| info(device, TAPE_ATTR_RAW, "t")).collect();
         ConfigGetTapeInfoReply { error: Error::NoErr, tape_info }
     }
 
@@ -100,8 +98,12 @@ impl Session {
         request: &ConfigSetExtListRequest,
     ) -> Result<ConfigSetExtListReply, Fault> {
         match self.extensions {
-            Extensions::NotAsked => return Err(Fault::new(Error::Precondition, "ask for the extensions first")),
-            Extensions::Chosen => return Err(Fault::new(Error::ExtDandnIllegal, "extensions are chosen already")),
+            Extensions::NotAsked => {
+                return Err(Fault::new(Error::Precondition, "ask for the extensions first"));
+            }
+            Extensions::Chosen => {
+                return Err(Fault::new(Error::ExtDandnIllegal, "extensions are chosen already"));
+            }
             Extensions::Listed => {}
         }
         if let Some(class) = request.selected_ext.first() {
@@ -116,7 +118,7 @@ impl Session {
     pub(super) fn visible<'d>(&self, devices: &'d [Device]) -> impl Iterator<Item = &'d Device> + use<'d> {
         let loaders = self.login.user().and_then(|user| user.loaders.clone());
         devices.iter().filter(move |device| {
-            loaders.as_ref().is_none_or(|loaders| loaders.iter().any(|loader| *loader == device.loader))
+            loaders.as_ref().is_none_or(|loaders| loaders.contains(&device.loader))
         })
     }
 }

@@ -88,7 +88,10 @@ impl Session {
     }
 
     /// CONNECT_OPEN (3.1.2.1). A repeat with the same version is taken, as the reference does.
-    pub(super) fn connect_open(&mut self, request: ConnectOpenRequest) -> Result<Answer<ConnectOpenReply>, Fault> {
+    pub(super) fn connect_open(
+        &mut self,
+        request: ConnectOpenRequest,
+    ) -> Result<Answer<ConnectOpenReply>, Fault> {
         if u32::from(request.protocol_version) != VERSION {
             return Err(Fault::new(
                 Error::IllegalArgs,
@@ -125,7 +128,10 @@ impl Session {
         request: ConnectClientAuthRequest,
     ) -> Result<Answer<ConnectClientAuthReply>, Fault> {
         if !matches!(self.device, OpenDevice::None) || self.mover.phase() != Phase::Idle {
-            return Err(Fault::new(Error::IllegalState, "close the device and stop the mover before a new login"));
+            return Err(Fault::new(
+                Error::IllegalState,
+                "close the device and stop the mover before a new login",
+            ));
         }
         let (facts, challenge) = match std::mem::take(&mut self.login.state) {
             LoginState::Anonymous { challenge } => (self.facts.clone(), challenge),

@@ -20,16 +20,14 @@ mod scsi;
 mod tape;
 
 pub use auth::{CHALLENGE_BYTES, md5_digest};
-pub use effect::{
-    Cdb, Completion, Effect, Event, Live, OpenFault, TapeWork, Work, mode_name,
-};
+pub use effect::{Cdb, Completion, Effect, Event, Live, OpenFault, TapeWork, Work, mode_name};
 pub use facts::{Device, Facts, Identity};
 
 use crate::mover::{Mover, Phase};
+use crate::ndmp::framing;
 use crate::ndmp::wire::{
     Error, Header, HeaderMessageType, Message, MessageCode, MoverMode, TapeOpenMode, WireError,
 };
-use crate::ndmp::framing;
 use crate::ndmp::xdr::{self, Wire};
 use bytes::Bytes;
 use connect::Login;
@@ -42,6 +40,9 @@ mod tests;
 
 /// Gives the next 64 random bytes.
 pub type ChallengeSource = Box<dyn FnMut() -> [u8; CHALLENGE_BYTES] + Send>;
+
+/// So many records without a whole header end a connection.
+const HEADLESS_RECORDS_MAX: u32 = 8;
 
 /// One control connection.
 pub struct Session {
@@ -57,6 +58,7 @@ pub struct Session {
     /// The data connection's other end, from ACTIVE until MOVER_STOP.
     data_peer: Option<SocketAddrV4>,
     pending: Option<Pending>,
+    headless_records: u32,
     /// Hang up when what is to be sent has been sent.
     is_ending: bool,
     effects: Vec<Effect>,
@@ -139,7 +141,11 @@ pub struct Summary {
 
 impl Session {
     /// A new connection; the first effects post NOTIFY_CONNECTION_STATUS.
-    pub fn new(facts: Arc<Facts>, challenges: ChallengeSource, now_unix_seconds: u32) -> (Session, Vec<Effect>) {
+    pub fn new(
+        facts: Arc<Facts>,
+        challenges: ChallengeSource,
+        now_unix_seconds: u32,
+    ) -> (Session, Vec<Effect>) {
         let mut session = Session {
             facts,
             challenges,
@@ -151,6 +157,7 @@ impl Session {
             mover: Mover::new(),
             data_peer: None,
             pending: None,
+            headless_records: 0,
             is_ending: false,
             effects: Vec::new(),
         };
@@ -210,13 +217,20 @@ impl Session {
                 self.on_request(&message, live);
             }
             // Some DMAs answer our posts (research: ignore silently).
-            Ok(message) => tracing::debug!(code = ?message.header.message_code, "a reply from the DMA, ignored"),
-            Err(error) => {
-                tracing::warn!(%error, "a record shorter than an NDMP header; this is no NDMP peer, hanging up");
-                self.is_ending = true;
+            Ok(message) => {
+                tracing::debug!(code = ?message.header.message_code, "a reply from the DMA, ignored")
             }
+            Err(error) => self.on_headless_record(&error),
         }
         self.take_effects()
+    }
+
+    /// A record shorter than a header cannot be answered: it is passed over, but a peer that sends nothing else is no
+    /// NDMP peer.
+    fn on_headless_record(&mut self, error: &WireError) {
+        self.headless_records += 1;
+        self.is_ending = self.headless_records >= HEADLESS_RECORDS_MAX;
+        tracing::warn!(%error, hanging_up = self.is_ending, "a record shorter than an NDMP header");
     }
 
     /// Takes what came of the pending request's work.
@@ -280,7 +294,10 @@ impl Session {
             tracing::warn!(code = ?head.code, %error, "a request that cannot be decoded");
             self.reply_header(head, Error::XdrDecode);
             if self.is_authenticated() {
-                self.log_error(&format!("request {:#x} cannot be decoded: {error}", head.code.code()), Some(head));
+                self.log_error(
+                    &format!("request {:#x} cannot be decoded: {error}", head.code.code()),
+                    Some(head),
+                );
             }
         }
     }
@@ -314,7 +331,9 @@ impl Session {
             C::TapeOpen => self.answer(head, message, Session::tape_open)?,
             C::TapeClose => self.answer(head, message, Session::tape_close)?,
             C::TapeGetState => self.answer(head, message, |session, ()| session.tape_get_state(live))?,
-            C::TapeMtio => self.answer(head, message, |session, request| session.tape_mtio(&request, live))?,
+            C::TapeMtio => {
+                self.answer(head, message, |session, request| session.tape_mtio(&request, live))?
+            }
             C::TapeWrite => self.answer(head, message, Session::tape_write)?,
             C::TapeRead => self.answer(head, message, Session::tape_read)?,
             C::TapeExecuteCdb => self.answer(head, message, Session::tape_execute_cdb)?,

@@ -9,10 +9,10 @@ use super::scsi::mismatch;
 use super::{Answer, Fault, PendingKind, RequestHead, Session, decode};
 use crate::mover::{self, End, Ended, Mode, Mover, Outcome, ReadRange, Refusal, State, Window};
 use crate::ndmp::wire::{
-    Addr, AddrType, Error, Message, MoverConnectReply, MoverConnectRequest, MoverGetStateReply, MoverHaltReason,
-    MoverListenReply, MoverListenRequest, MoverMode, MoverPauseReason, MoverReadRequest, MoverSetRecordSizeReply,
-    MoverSetRecordSizeRequest, MoverSetWindowReply, MoverSetWindowRequest, MoverState, MoverStopReply, TcpAddr,
-    WireError,
+    Addr, AddrType, Error, Message, MoverConnectReply, MoverConnectRequest, MoverGetStateReply,
+    MoverHaltReason, MoverListenReply, MoverListenRequest, MoverMode, MoverPauseReason, MoverReadRequest,
+    MoverSetRecordSizeReply, MoverSetRecordSizeRequest, MoverSetWindowReply, MoverSetWindowRequest,
+    MoverState, MoverStopReply, TcpAddr, WireError,
 };
 use crate::ndmp::xdr::{List, Quad, Wire};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -43,14 +43,20 @@ impl Session {
     ) -> Result<Answer<MoverListenReply>, Fault> {
         let mode = mode(request.mode)?;
         if request.addr_type != AddrType::Tcp {
-            let text = format!("data connections of type {} are not served; TCP is", request.addr_type.code());
+            let text =
+                format!("data connections of type {} are not served; TCP is", request.addr_type.code());
             return Err(Fault::new(Error::IllegalArgs, text));
         }
         self.mover.check_start(mover::Request::Listen, mode, self.tape_access())?;
         Ok(Answer::Later(PendingKind::MoverListen { mode: request.mode }, Work::Listen))
     }
 
-    pub(super) fn mover_listening(&mut self, head: RequestHead, wire_mode: MoverMode, completion: Completion) {
+    pub(super) fn mover_listening(
+        &mut self,
+        head: RequestHead,
+        wire_mode: MoverMode,
+        completion: Completion,
+    ) {
         match (completion, mode(wire_mode)) {
             (Completion::Listening(Ok(addresses)), Ok(mode)) => {
                 self.mover.listening(mode);
@@ -83,7 +89,12 @@ impl Session {
         Ok(Answer::Later(PendingKind::MoverConnect { mode: request.mode }, Work::Connect(addresses)))
     }
 
-    pub(super) fn mover_connected(&mut self, head: RequestHead, wire_mode: MoverMode, completion: Completion) {
+    pub(super) fn mover_connected(
+        &mut self,
+        head: RequestHead,
+        wire_mode: MoverMode,
+        completion: Completion,
+    ) {
         match (completion, mode(wire_mode)) {
             (Completion::Connected(Ok(peer)), Ok(mode)) => {
                 self.reply(head, &MoverConnectReply { error: Error::NoErr });

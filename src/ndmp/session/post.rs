@@ -4,12 +4,12 @@
 
 use super::{Effect, RequestHead, Session};
 use crate::mover::{HaltReason, Notice, PauseReason};
-use crate::ndmp::wire::{
-    ConnectionStatusReason, Error, HasAssociatedMessage, HeaderMessageType, LogMessagePost, LogType, MessageCode,
-    MoverHaltReason, MoverPauseReason, NotifyConnectionStatusPost, NotifyMoverHaltedPost, NotifyMoverPausedPost,
-    VERSION,
-};
 use crate::ndmp::framing;
+use crate::ndmp::wire::{
+    ConnectionStatusReason, Error, HasAssociatedMessage, HeaderMessageType, LogMessagePost, LogType,
+    MessageCode, MoverHaltReason, MoverPauseReason, NotifyConnectionStatusPost, NotifyMoverHaltedPost,
+    NotifyMoverPausedPost, VERSION,
+};
 use crate::ndmp::xdr::{Quad, Wire};
 
 /// DMAs copy log lines into job reports: longer ones are cut.
@@ -38,7 +38,8 @@ impl Session {
     pub(super) fn post_notice(&mut self, notice: Notice) {
         match notice {
             Notice::Paused(reason, seek_bytes) => {
-                let post = NotifyMoverPausedPost { reason: pause_reason(reason), seek_position: Quad(seek_bytes) };
+                let post =
+                    NotifyMoverPausedPost { reason: pause_reason(reason), seek_position: Quad(seek_bytes) };
                 self.post(MessageCode::NotifyMoverPaused, &post);
             }
             Notice::Halted(reason) => {

@@ -7,8 +7,8 @@ use super::effect::{Cdb, Completion, Effect, OpenFault, Work};
 use super::{Answer, Fault, OpenDevice, PendingKind, RequestHead, Session};
 use crate::ndmp::wire::limits::CDB_DATA_MAX_BYTES;
 use crate::ndmp::wire::{
-    Error, ExecuteCdbReply, ExecuteCdbRequest, SCSI_DATA_IN, SCSI_DATA_OUT, ScsiCloseReply, ScsiGetStateReply,
-    ScsiOpenReply, ScsiOpenRequest, ScsiResetDeviceReply,
+    Error, ExecuteCdbReply, ExecuteCdbRequest, SCSI_DATA_IN, SCSI_DATA_OUT, ScsiCloseReply,
+    ScsiGetStateReply, ScsiOpenReply, ScsiOpenRequest, ScsiResetDeviceReply,
 };
 use crate::scsi::outcome::Outcome;
 

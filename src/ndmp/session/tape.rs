@@ -9,9 +9,9 @@ use super::{Answer, Fault, OpenDevice, PendingKind, RequestHead, Session};
 use crate::mover::TapeAccess;
 use crate::ndmp::wire::{
     Error, ExecuteCdbReply, ExecuteCdbRequest, TAPE_STATE_BLOCKNO_UNS, TAPE_STATE_ERROR, TAPE_STATE_NOREWIND,
-    TAPE_STATE_SOFT_ERRORS_UNS, TAPE_STATE_WR_PROT, TapeCloseReply, TapeGetStateReply, TapeMtioOp, TapeMtioReply,
-    TapeMtioRequest, TapeOpenMode, TapeOpenReply, TapeOpenRequest, TapeReadReply, TapeReadRequest, TapeWriteReply,
-    TapeWriteRequest,
+    TAPE_STATE_SOFT_ERRORS_UNS, TAPE_STATE_WR_PROT, TapeCloseReply, TapeGetStateReply, TapeMtioOp,
+    TapeMtioReply, TapeMtioRequest, TapeOpenMode, TapeOpenReply, TapeOpenRequest, TapeReadReply,
+    TapeReadRequest, TapeWriteReply, TapeWriteRequest,
 };
 use crate::ndmp::xdr::Quad;
 use crate::vtl::drive::{DriveStatus, HostError, HostRead, MediumStatus, Motion};
@@ -246,7 +246,10 @@ impl Session {
     fn idle_tape(&self) -> Result<&OpenTape, Fault> {
         let OpenDevice::Tape(tape) = &self.device else { return Err(Fault::silent(Error::DevNotOpen)) };
         if self.mover.holds_tape() {
-            return Err(Fault::new(Error::DeviceBusy, "the mover is using the tape: pause or abort it first"));
+            return Err(Fault::new(
+                Error::DeviceBusy,
+                "the mover is using the tape: pause or abort it first",
+            ));
         }
         Ok(tape)
     }

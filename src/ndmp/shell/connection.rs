@@ -9,9 +9,7 @@ use super::listener::told_to_stop;
 use super::registry::SessionEntry;
 use super::{Shared, work};
 use crate::ndmp::framing::{Decoder, Frame};
-use crate::ndmp::session::{
-    CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work,
-};
+use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
 use crate::scsi::{Nexus, changer};
 use crate::vtl::drive::{DriveHandle, DriveLease, Holder};
@@ -135,10 +133,8 @@ impl Connection {
             let effects = self.take(turn)?;
             self.perform(effects).await?;
             self.take_records().await?;
-            self.entry.publish(
-                self.session.summary(),
-                self.data.control().map(|control| control.progress.clone()),
-            );
+            self.entry
+                .publish(self.session.summary(), self.data.control().map(|control| control.progress.clone()));
         }
         let _ = timeout(WRITE_TIMEOUT, self.socket.shutdown()).await;
         Ok(())
@@ -231,7 +227,8 @@ impl Connection {
     /// A recovery that waits for the DMA must notice when the data server goes.
     fn watch_if_idle(&mut self, effects: &[Effect]) {
         let is_recovery = matches!(self.session.data_mode(), Some(crate::mover::Mode::Write));
-        let goes_on = effects.iter().any(|effect| matches!(effect, Effect::Pump { .. } | Effect::Disconnect(_)));
+        let goes_on =
+            effects.iter().any(|effect| matches!(effect, Effect::Pump { .. } | Effect::Disconnect(_)));
         if is_recovery && !goes_on {
             self.data.watch();
         }

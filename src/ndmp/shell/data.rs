@@ -69,7 +69,9 @@ impl DataConnection {
         let (bind_to, offered) = match (own, settings.addresses.as_slice()) {
             (Some(own), []) => (own, vec![own]),
             (None, []) => {
-                return Err("the control connection is IPv6: set server.data_addresses to offer IPv4 ones".into());
+                return Err(
+                    "the control connection is IPv6: set server.data_addresses to offer IPv4 ones".into()
+                );
             }
             (_, addresses) => (Ipv4Addr::UNSPECIFIED, addresses.to_vec()),
         };
@@ -128,9 +130,10 @@ impl DataConnection {
                 Pumped { ended: Ended { end, ..lost(progress) }, carry }
             }
         });
-        self.pump = Some(Box::pin(async move {
-            running.await.unwrap_or(Pumped { ended: failed, carry: Carry::Fresh })
-        }));
+        self.pump =
+            Some(Box::pin(
+                async move { running.await.unwrap_or(Pumped { ended: failed, carry: Carry::Fresh }) },
+            ));
     }
 
     /// Parks what the pump brought back.
@@ -197,11 +200,7 @@ async fn open_listener(address: Ipv4Addr, settings: &DataSettings) -> Result<Tcp
             return Ok(listener);
         }
     }
-    Err(format!(
-        "all ports from {} to {} are in use: widen server.data_ports",
-        ports.start(),
-        ports.end()
-    ))
+    Err(format!("all ports from {} to {} are in use: widen server.data_ports", ports.start(), ports.end()))
 }
 
 /// Ends when the peer closes or breaks the connection. Bytes it sends (nobody should) are left where they are.

@@ -2,8 +2,8 @@
 //!
 //! It must not know the protocol, but for the refusal of a DMA that is not wanted.
 
-use super::connection::{self, Connection};
 use super::Shared;
+use super::connection::{self, Connection};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -26,8 +26,9 @@ pub async fn bind(addresses: &[SocketAddr]) -> io::Result<Listeners> {
     let mut listeners = Vec::new();
     for address in addresses {
         let listener = TcpListener::bind(address).await.map_err(|error| {
-            let text =
-                format!("cannot listen on {address}: {error}; stop what uses it, or set server.listen or --listen");
+            let text = format!(
+                "cannot listen on {address}: {error}; stop what uses it, or set server.listen or --listen"
+            );
             io::Error::new(error.kind(), text)
         })?;
         listeners.push(listener);

@@ -193,8 +193,8 @@ fn types_starts_and_counts_choose_the_elements() {
     assert_eq!(addresses(3, 0, 9), [0x10]);
     assert_eq!(addresses(4, 0, 9), [0x100, 0x101]);
     assert_eq!(addresses(0, 0x102, 2), [0x1000, 0x1001], "a start in a gap");
-    assert_eq!(addresses(4, 0x1000, 9), []);
-    assert_eq!(addresses(0, 0, 0), []);
+    assert!(addresses(4, 0x1000, 9).is_empty());
+    assert!(addresses(0, 0, 0).is_empty());
     assert_eq!(sense(&loader, &status_cdb(0, 0x1003, 1, 0, 99)), (SenseKey::IllegalRequest, 0x21, 0x01));
     assert_eq!(sense(&loader, &status_cdb(5, 0, 1, 0, 99)), (SenseKey::IllegalRequest, 0x24, 0x00));
 }
@@ -285,7 +285,7 @@ fn drives_that_do_not_let_go_or_take_are_told_apart() {
     bays[0].state().refuse_insert = true;
     assert_eq!(sense(&loader, &load), (SenseKey::HardwareError, 0x53, 0x00));
     bays[0].state().refuse_insert = false;
-    assert_eq!(data(&loader, &load), []);
+    assert!(data(&loader, &load).is_empty());
     for error in [BayError::Prevented, BayError::InUse { by: "a session".into() }] {
         bays[0].state().refuse_remove = Some(error);
         assert_eq!(sense(&loader, &unload), (SenseKey::IllegalRequest, 0x53, 0x02));
@@ -293,16 +293,16 @@ fn drives_that_do_not_let_go_or_take_are_told_apart() {
     bays[0].state().refuse_remove = Some(BayError::Failed { reason: "disk".into() });
     assert_eq!(sense(&loader, &unload), (SenseKey::HardwareError, 0x53, 0x00));
     bays[0].state().refuse_remove = None;
-    assert_eq!(data(&loader, &unload), []);
+    assert!(data(&loader, &unload).is_empty());
 }
 
 #[test]
 fn the_small_commands() {
     let (site, loader) = small();
-    assert_eq!(data(&loader, &[0; 6]), [], "no unit attention meets the first command");
-    assert_eq!(data(&loader, &[0x01, 0, 0, 0, 0, 0]), []);
+    assert!(data(&loader, &[0; 6]).is_empty(), "no unit attention meets the first command");
+    assert!(data(&loader, &[0x01, 0, 0, 0, 0, 0]).is_empty());
     assert_eq!(data(&loader, &[0x03, 0, 0, 0, 255, 0]), Sense::NONE.to_bytes());
-    assert_eq!(data(&loader, &[0x2b, 0, 0, 1, 0x10, 1, 0, 0, 0, 0]), []);
+    assert!(data(&loader, &[0x2b, 0, 0, 1, 0x10, 1, 0, 0, 0, 0]).is_empty());
     assert_eq!(sense(&loader, &[0x2b, 0, 0, 1, 0x20, 1, 0, 0, 0, 0]), (SenseKey::IllegalRequest, 0x21, 0x01));
     assert_eq!(
         data(&loader, &[0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 99, 0, 0]),
@@ -316,7 +316,7 @@ fn the_small_commands() {
     assert_eq!((prevent(&mut nexus, 0), nexus.prevent_removal), (0, false));
     for (cdb, tape) in [(&[0x07_u8, 0, 0, 0, 0, 0][..], "A"), (&[0x37; 10], "B"), (&[0xe7; 10], "C")] {
         site.make_tape(tape);
-        assert_eq!(data(&loader, cdb), []);
+        assert!(data(&loader, cdb).is_empty());
         assert!(loader.place_of(&tape.parse().unwrap()).is_some(), "{tape} is found");
     }
     for unknown in [&[0x16_u8, 0, 0, 0, 0, 0][..], &[0x56; 10], &[0xa6; 12], &[0x08, 0, 0, 0, 1, 0]] {

@@ -39,9 +39,13 @@ impl std::fmt::Display for Holder {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Occupancy {
     Free,
-    Held { by: Holder },
+    Held {
+        by: Holder,
+    },
     /// Its holder is gone; the last data is being made durable.
-    Releasing { by: Holder },
+    Releasing {
+        by: Holder,
+    },
 }
 
 /// The drive's thread has ended: only a fault of our own does that.
@@ -245,7 +249,10 @@ impl DriveLease {
     ///
     /// # Errors
     /// The future gives [`DriveGone`] when the thread has ended.
-    pub fn run<R: Send + 'static, J>(&self, job: J) -> impl Future<Output = Result<R, DriveGone>> + Send + use<R, J>
+    pub fn run<R: Send + 'static, J>(
+        &self,
+        job: J,
+    ) -> impl Future<Output = Result<R, DriveGone>> + Send + use<R, J>
     where
         J: FnOnce(&mut Drive) -> R + Send + 'static,
     {

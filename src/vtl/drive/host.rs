@@ -219,9 +219,7 @@ impl RecordPort for Drive {
                 self.space_filemarks(-1).map_err(text)?;
                 Ok(ReadStop::Filemark)
             }
-            ReadOutcome::EndOfData => {
-                Ok(ReadStop::EndOfData { medium_full: self.is_full_at_end_of_data() })
-            }
+            ReadOutcome::EndOfData => Ok(ReadStop::EndOfData { medium_full: self.is_full_at_end_of_data() }),
         }
     }
 
