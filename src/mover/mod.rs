@@ -12,7 +12,7 @@ pub mod pump;
 pub use progress::{Progress, ProgressCell};
 pub use state::{
     Active, End, Ended, HaltReason, Mode, Mover, Notice, Outcome, PauseReason, Phase, ReadRange, Refusal,
-    Request, Start, State, TapeAccess, Window, legal,
+    Request, Start, State, TapeAccess, Window, check_tape, legal,
 };
 
 #[cfg(test)]

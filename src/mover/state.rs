@@ -214,6 +214,15 @@ fn edge(from: Phase, to: Phase) -> bool {
     )
 }
 
+/// Whether a transfer in `mode` can work with the tape as this session has it open.
+pub fn check_tape(tape: TapeAccess, mode: Mode) -> Result<(), Refusal> {
+    match (tape, mode) {
+        (TapeAccess::NotOpen, _) => Err(Refusal::TapeNotOpen),
+        (TapeAccess::ReadOnly, Mode::Read) => Err(Refusal::TapeReadOnly),
+        (TapeAccess::ReadOnly, Mode::Write) | (TapeAccess::ReadWrite, _) => Ok(()),
+    }
+}
+
 /// Why a request is refused; `ndmp` maps it to an error code and sends the text to the DMA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -477,11 +486,7 @@ impl Mover {
     /// What MOVER_LISTEN and MOVER_CONNECT need (3.6.2.3, 3.6.2.4), checked before anything is opened.
     pub fn check_start(&self, request: Request, mode: Mode, tape: TapeAccess) -> Result<(), Refusal> {
         self.check(request)?;
-        match (tape, mode) {
-            (TapeAccess::NotOpen, _) => return Err(Refusal::TapeNotOpen),
-            (TapeAccess::ReadOnly, Mode::Read) => return Err(Refusal::TapeReadOnly),
-            (TapeAccess::ReadOnly, Mode::Write) | (TapeAccess::ReadWrite, _) => {}
-        }
+        check_tape(tape, mode)?;
         if self.record_bytes == 0 {
             return Err(Refusal::Precondition("set the record size first"));
         }

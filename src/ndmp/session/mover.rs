@@ -3,18 +3,19 @@
 //! It translates requests, refusals and reasons, and keeps the order: reply, then notification, then work. It must not
 //! decide what is legal: the mover's own table does.
 
-use super::effect::{Completion, Effect, Work};
+use super::effect::{Completion, Effect, Live, Work};
 use super::post::{halt_reason, pause_reason};
 use super::scsi::mismatch;
 use super::{Answer, Fault, PendingKind, RequestHead, Session, decode};
-use crate::mover::{self, End, Ended, Mode, Mover, Outcome, ReadRange, Refusal, State, Window};
+use crate::mover::{self, End, Ended, Mode, Mover, Outcome, Phase, ReadRange, Refusal, State, Window};
 use crate::ndmp::wire::{
-    Addr, AddrType, Error, Message, MoverConnectReply, MoverConnectRequest, MoverGetStateReply,
+    Addr, AddrType, Error, Message, MoverConnectReply, MoverConnectRequest, MoverContinueReply, MoverGetStateReply,
     MoverHaltReason, MoverListenReply, MoverListenRequest, MoverMode, MoverPauseReason, MoverReadRequest,
     MoverSetRecordSizeReply, MoverSetRecordSizeRequest, MoverSetWindowReply, MoverSetWindowRequest,
     MoverState, MoverStopReply, TcpAddr, WireError,
 };
 use crate::ndmp::xdr::{List, Quad, Wire};
+use crate::vtl::drive::MediumStatus;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 impl Session {
@@ -115,6 +116,36 @@ impl Session {
         self.mover.stop()?;
         self.data_peer = None;
         Ok(Answer::Now(MoverStopReply { error: Error::NoErr }))
+    }
+
+    /// MOVER_CONTINUE (3.6.2.7). Without a tape to go on with it is refused and the mover stays paused: going on would
+    /// end the backup.
+    pub(super) fn mover_continue(
+        &mut self,
+        head: RequestHead,
+        message: &Message,
+        live: &Live,
+    ) -> Result<(), WireError> {
+        if self.mover.phase() == Phase::Paused
+            && let Err(fault) = self.check_tape_to_continue(live)
+        {
+            self.fail::<MoverContinueReply>(head, &fault);
+            return Ok(());
+        }
+        self.steer(head, message, |mover, ()| mover.continue_transfer())
+    }
+
+    fn check_tape_to_continue(&self, live: &Live) -> Result<(), Fault> {
+        let mode = self.mover.mode().unwrap_or(Mode::Read);
+        mover::check_tape(self.tape_access(), mode)?;
+        let status = live.drive.as_ref().filter(|status| status.medium == MediumStatus::Ready);
+        let Some(status) = status else {
+            return Err(Fault::new(Error::NoTapeLoaded, "no tape is loaded in the drive: load one, then continue"));
+        };
+        if mode == Mode::Read && status.is_write_protected {
+            return Err(Fault::new(Error::WriteProtect, "the tape is write protected: load another, then continue"));
+        }
+        Ok(())
     }
 
     /// MOVER_CONTINUE, MOVER_ABORT, MOVER_READ and MOVER_CLOSE: what the mover says is done behind the reply.

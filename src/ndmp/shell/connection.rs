@@ -30,7 +30,7 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// A record that has begun must be whole after so long without a byte.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(120);
 /// A peer that takes no replies for so long is gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(120);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long an open waits for a drive whose last holder is just leaving.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
 const RELEASE_WAIT: Duration = Duration::from_secs(30);
@@ -105,7 +105,6 @@ impl Connection {
         let mut facts = shared.facts.clone();
         facts.users.retain(|user| user.allows(peer));
         let (session, greeting) = Session::new(Arc::new(facts), Box::new(challenge), now_unix_seconds());
-        tracing::info!(session = entry.id, peer = %entry.peer, "session began");
         Ok(Connection {
             session,
             data: DataConnection::default(),
@@ -136,8 +135,10 @@ impl Connection {
             self.entry
                 .publish(self.session.summary(), self.data.control().map(|control| control.progress.clone()));
         }
-        let _ = timeout(WRITE_TIMEOUT, self.socket.shutdown()).await;
-        Ok(())
+        // The device is free before the peer sees the end.
+        self.data.disconnect();
+        self.device = Device::None;
+        self.socket.shutdown().await
     }
 
     /// Waits for the next thing to happen. Input waits while a request is pending.
@@ -179,7 +180,10 @@ impl Connection {
             Turn::Accepted(accepted) => {
                 self.data.accept = None;
                 let event = match accepted.and_then(|(socket, _)| self.data.adopt(socket)) {
-                    Ok(peer) => Event::PeerConnected(peer),
+                    Ok(peer) => {
+                        tracing::info!(%peer, "data connection accepted");
+                        Event::PeerConnected(peer)
+                    }
                     Err(error) => Event::AcceptFailed(error.to_string()),
                 };
                 let effects = self.session.on_event(event, &live);

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 /// After a failed accept (no descriptor left, say) the next one waits.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -87,13 +88,18 @@ async fn session(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop:
         return;
     };
     let id = entry.id;
-    let result = match Connection::new(socket, shared.clone(), entry, stop) {
-        Ok(connection) => connection.run().await,
-        Err(error) => Err(error),
+    let span = tracing::info_span!("session", id, %peer);
+    let run = async {
+        tracing::info!("began");
+        let result = match Connection::new(socket, shared.clone(), entry, stop) {
+            Ok(connection) => connection.run().await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => tracing::info!("ended"),
+            Err(error) => tracing::info!(%error, "ended by its connection"),
+        }
     };
-    match result {
-        Ok(()) => tracing::info!(session = id, %peer, "session ended"),
-        Err(error) => tracing::info!(session = id, %peer, %error, "session ended by its connection"),
-    }
+    run.instrument(span).await;
     shared.registry.remove(id);
 }
