@@ -9,10 +9,10 @@ use super::scsi::mismatch;
 use super::{Answer, Fault, PendingKind, RequestHead, Session, decode};
 use crate::mover::{self, End, Ended, Mode, Mover, Outcome, Phase, ReadRange, Refusal, State, Window};
 use crate::ndmp::wire::{
-    Addr, AddrType, Error, Message, MoverConnectReply, MoverConnectRequest, MoverContinueReply, MoverGetStateReply,
-    MoverHaltReason, MoverListenReply, MoverListenRequest, MoverMode, MoverPauseReason, MoverReadRequest,
-    MoverSetRecordSizeReply, MoverSetRecordSizeRequest, MoverSetWindowReply, MoverSetWindowRequest,
-    MoverState, MoverStopReply, TcpAddr, WireError,
+    Addr, AddrType, Error, Message, MoverConnectReply, MoverConnectRequest, MoverContinueReply,
+    MoverGetStateReply, MoverHaltReason, MoverListenReply, MoverListenRequest, MoverMode, MoverPauseReason,
+    MoverReadRequest, MoverSetRecordSizeReply, MoverSetRecordSizeRequest, MoverSetWindowReply,
+    MoverSetWindowRequest, MoverState, MoverStopReply, TcpAddr, WireError,
 };
 use crate::ndmp::xdr::{List, Quad, Wire};
 use crate::vtl::drive::MediumStatus;
@@ -140,10 +140,16 @@ impl Session {
         mover::check_tape(self.tape_access(), mode)?;
         let status = live.drive.as_ref().filter(|status| status.medium == MediumStatus::Ready);
         let Some(status) = status else {
-            return Err(Fault::new(Error::NoTapeLoaded, "no tape is loaded in the drive: load one, then continue"));
+            return Err(Fault::new(
+                Error::NoTapeLoaded,
+                "no tape is loaded in the drive: load one, then continue",
+            ));
         };
         if mode == Mode::Read && status.is_write_protected {
-            return Err(Fault::new(Error::WriteProtect, "the tape is write protected: load another, then continue"));
+            return Err(Fault::new(
+                Error::WriteProtect,
+                "the tape is write protected: load another, then continue",
+            ));
         }
         Ok(())
     }

@@ -270,14 +270,15 @@ impl Drop for DriveLease {
             }
         }
         let handle = self.drive.clone();
-        let _ = self.drive.call(move |drive| {
+        // Nobody waits for it: the next job on the queue does.
+        drop(self.drive.call(move |drive| {
             if let Err(error) = drive.host_terminate() {
                 tracing::error!(drive = handle.name(), %error, "the tape could not be closed properly");
             }
             drive.prevent_removal(false);
             *handle.occupancy() = Occupancy::Free;
             handle.0.freed.notify_all();
-        });
+        }));
     }
 }
 
