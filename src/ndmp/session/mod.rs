@@ -218,7 +218,7 @@ impl Session {
             }
             // Some DMAs answer our posts (research: ignore silently).
             Ok(message) => {
-                tracing::debug!(code = ?message.header.message_code, "a reply from the DMA, ignored")
+                tracing::debug!(code = ?message.header.message_code, "a reply from the DMA, ignored");
             }
             Err(error) => self.on_headless_record(&error),
         }
@@ -332,7 +332,7 @@ impl Session {
             C::TapeClose => self.answer(head, message, Session::tape_close)?,
             C::TapeGetState => self.answer(head, message, |session, ()| session.tape_get_state(live))?,
             C::TapeMtio => {
-                self.answer(head, message, |session, request| session.tape_mtio(&request, live))?
+                self.answer(head, message, |session, request| session.tape_mtio(&request, live))?;
             }
             C::TapeWrite => self.answer(head, message, Session::tape_write)?,
             C::TapeRead => self.answer(head, message, Session::tape_read)?,
