@@ -351,6 +351,13 @@ class Session:
             time.sleep(0.005)
         return state
 
+    def wait_read(self, timeout=5):
+        """Polls MOVER_GET_STATE until the MOVER_READ in progress is satisfied, or time is up."""
+        deadline = time.monotonic() + timeout
+        while (state := self.wait_state("ACTIVE")).bytes_left and time.monotonic() < deadline:
+            time.sleep(0.005)
+        return state
+
     def wait_paused(self, timeout=60):
         """The reason of the next MOVER_PAUSED."""
         return PAUSE_REASONS[Body(self.wait_post(NOTIFY_MOVER_PAUSED, timeout)).u32()]

@@ -216,7 +216,7 @@ impl Session {
             Ok(message) if message.header.message_type == HeaderMessageType::Request => {
                 self.on_request(&message, live);
             }
-            // Some DMAs answer our posts (research: ignore silently).
+            // Some DMAs answer our posts.
             Ok(message) => {
                 tracing::debug!(code = ?message.header.message_code, "a reply from the DMA, ignored");
             }

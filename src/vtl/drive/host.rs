@@ -122,7 +122,7 @@ impl Drive {
     /// Moves the tape; returns the residual count: how much of `count` could not be done.
     ///
     /// Unterminated data first gets its filemark, except before motions over records
-    /// (research by the reference's own conformance test, T-BWR: BSR must not write one).
+    /// (the reference's conformance test, T-BWR, does not allow BSR to write one).
     pub fn host_motion(&mut self, motion: Motion, count: u32, marks: MarkRule) -> Result<u32, HostError> {
         self.tape().map_err(HostError::from)?;
         match motion {
