@@ -326,8 +326,9 @@ def decode(path, judge_client=True):
 
 
 def _tshark(path, display_filter, fields):
+    # Hostile clients speak HTTP and TLS on purpose: that must not make Wireshark take the server's side for it, too.
     command = ["tshark", "-2", "-n", "-r", str(path), "-d", f"tcp.port=={PORT},ndmp", "-Y", display_filter, "-T", "fields",
-               "--disable-protocol", "tls",
+               "--disable-protocol", "tls", "--disable-protocol", "http",
                "-o", "ndmp.defragment:TRUE", "-o", "ndmp.desegment:TRUE", "-o", "tcp.desegment_tcp_streams:TRUE"]
     for name in fields:
         command += ["-e", name]
