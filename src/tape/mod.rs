@@ -1,7 +1,7 @@
 //! The tape on disk: one directory a tape, holding `data` (an append-only log, the truth), `index` (derived,
 //! deletable) and `label.toml`. Nothing here knows of loaders, drives, SCSI or NDMP.
 //!
-//! Read in this order: `FORMAT.md` (every byte, and why), [`format`] (the bytes in code), [`log`] (appending and
+//! Read in this order: `FORMAT.md` (every byte, and why), [`mod@format`] (the bytes in code), [`log`] (appending and
 //! reading), [`index`] and [`recovery`] (finding places fast, and finding the end after a crash), [`medium`] (what
 //! a tape does: write, space, locate), [`tape`] (the directory, the lock and the label around it).
 

@@ -1,6 +1,6 @@
 //! The pump: moves the stream's bytes between the data connection and the drive, on the drive's own thread.
 //!
-//! It runs until something ends it and says what ([`Ended`]); the session decides what that means. What it holds
+//! It runs until something ends it and says what ([`crate::mover::Ended`]); the session decides what that means. What it holds
 //! across a pause (bytes received but not yet on tape, the record last read) stays in a *carry*, so that nothing is
 //! lost or doubled when the DMA changes tapes. It must not know the control connection. `backup` and `recover` are
 //! the two directions.
