@@ -46,11 +46,8 @@ fn info(out: &mut Printer, source: &Source, name: &str) -> Result<(), Failure> {
     print_loaders(out, std::slice::from_ref(&loader))?;
     out.line("")?;
     out.line(&format!("directory  {}", loader.path))?;
-    out.line(&format!(
-        "robot      {} (in use by session {})",
-        loader.robot_device,
-        or_dash(loader.robot_in_use_by)
-    ))?;
+    let user = loader.robot_in_use_by.map(|id| format!(" (open in session {id})")).unwrap_or_default();
+    out.line(&format!("robot      {}{user}", loader.robot_device))?;
     out.line("")?;
     print_drives(out, &loader.drives.iter().collect::<Vec<_>>())
 }
