@@ -390,7 +390,11 @@ mod start {
 
     fn start(mover: &Mover, mode: Mode, tape: TapeAccess) -> Result<(), Refusal> {
         let listen = mover.check_start(Request::Listen, mode, tape);
-        assert_eq!(mover.check_start(Request::Connect, mode, tape), listen, "LISTEN and CONNECT ask the same");
+        assert_eq!(
+            mover.check_start(Request::Connect, mode, tape),
+            listen,
+            "LISTEN and CONNECT ask the same"
+        );
         listen
     }
 
@@ -533,11 +537,8 @@ mod continue_transfer {
         assert_eq!(start, Some(Start::Backup { record_bytes: RECORD, window_left_bytes: 700 }));
         let mut mover = paused(Mode::Write, End::OutsideWindow(300));
         mover.set_window(window(300, u64::MAX)).unwrap();
-        let expected = Start::Recover {
-            record_bytes: RECORD,
-            window: window(300, u64::MAX),
-            range: range(300, 600),
-        };
+        let expected =
+            Start::Recover { record_bytes: RECORD, window: window(300, u64::MAX), range: range(300, 600) };
         assert_eq!(mover.continue_transfer().unwrap().start, Some(expected));
     }
 }

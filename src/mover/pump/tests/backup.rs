@@ -229,6 +229,16 @@ fn counters_are_live() {
     assert_eq!(progress.get(), ended.progress);
 }
 
+/// The record number comes from SET_WINDOW's offset and must not break the drive's thread.
+#[test]
+fn greatest_record_number_does_no_harm() {
+    let (mut tape, mut job) = (roomy(), job(u64::MAX));
+    job.progress.record_number = u64::MAX;
+    let mut sender = Sender::chunks(&stream(0..20), &[20]);
+    let ended = run_backup(&mut tape, &mut sender, &mut BackupCarry::new(10), job);
+    assert_eq!((ended.end, ended.progress.moved_bytes), (End::PeerClosed, 20));
+}
+
 /// What the DMA gives the mover for one backup.
 #[derive(Clone, Debug)]
 struct Plan {
@@ -277,7 +287,8 @@ fn play(plan: &Plan) {
     let record = plan.record as u64;
     let mut sender = Sender::chunks(&stream(0..plan.length), &plan.chunks);
     let mut carry = BackupCarry::new(u32::try_from(plan.record).unwrap());
-    let mut windows = plan.windows.iter().cycle().map(|records| records.map(|records| records as u64 * record));
+    let mut windows =
+        plan.windows.iter().cycle().map(|records| records.map(|records| records as u64 * record));
     let mut tapes = plan.tapes.iter().cycle().map(|(warning, room)| FakeTape::blank(*warning, *room));
     let (mut tape, mut shelf) = (tapes.next().unwrap(), Vec::new());
     let mut window = windows.next().unwrap();

@@ -224,7 +224,7 @@ pub(super) struct Receiver {
     pub(super) received: Vec<u8>,
     /// How much it takes at a time, over and over; 0 = the call is interrupted. Empty: everything.
     pub(super) takes: Vec<usize>,
-    calls: usize,
+    pub(super) calls: usize,
     /// After this many bytes: it is gone.
     pub(super) closes_after: Option<usize>,
     /// After this many bytes the DMA aborts.
