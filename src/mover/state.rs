@@ -456,7 +456,8 @@ impl Mover {
     ///
     /// DEVIATION: (0, 0) is taken in IDLE also before a record size: an empty window, with which a backup pauses
     /// at its first byte (Amanda counts on it, `ndmjob -o test-mover` asks for it). A length of all ones with an
-    /// offset is clamped instead of refused (`ndmjob` and Bareos send it on every tape after the first).
+    /// offset is clamped instead of refused (`ndmjob` and Bareos send it on every tape after the first). A backup's
+    /// length need not be a multiple of the record size: the window is full with its last whole record.
     pub fn set_window(&mut self, window: Window) -> Result<(), Refusal> {
         self.check(Request::SetWindow)?;
         let empty = window.offset_bytes == 0 && window.length_bytes == 0;
@@ -467,6 +468,10 @@ impl Mover {
             if self.record_bytes == 0 {
                 return Err(Refusal::Precondition("set the record size before the window"));
             }
+        }
+        let overflows = window.offset_bytes.checked_add(window.length_bytes).is_none();
+        if overflows && window.length_bytes != u64::MAX {
+            return Err(Refusal::IllegalArgs("the window's offset plus its length overflows"));
         }
         if let State::Paused(active, _) = &self.state {
             self.check_alignment(window, active.mode).map_err(Refusal::IllegalArgs)?;
@@ -514,9 +519,9 @@ impl Mover {
         Outcome::start(self.pending_start())
     }
 
-    /// Nobody can connect any more: LISTEN to HALTED.
+    /// Nobody can connect any more: LISTEN to HALTED. News of a listener that is closed already changes nothing.
     pub fn accept_failed(&mut self) -> Outcome {
-        self.halt(HaltReason::ConnectError)
+        if self.phase() == Phase::Listen { self.halt(HaltReason::ConnectError) } else { Outcome::default() }
     }
 
     /// MOVER_READ (3.6.2.5). The range may end beyond the window: the mover pauses there.

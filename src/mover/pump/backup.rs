@@ -141,7 +141,8 @@ fn transfer(
                 Err(WriteStop::Failed(cause)) => return End::Media(cause),
             }
             carry.consume(stream_bytes);
-            job.progress.record_number += 1;
+            // Its start is SET_WINDOW's, that is the network's.
+            job.progress.record_number = job.progress.record_number.saturating_add(1);
             job.progress.moved_bytes += stream_bytes as u64;
             if job.window_left_bytes != u64::MAX {
                 job.window_left_bytes -= record_bytes;

@@ -15,6 +15,15 @@ pub struct RecoverCarry {
     buffer: Vec<u8>,
     record_bytes: usize,
     last: Option<Held>,
+    /// Behind the record that was read last. With records that are not full the offset cannot be computed.
+    edge: Option<Edge>,
+}
+
+/// A place between two records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Edge {
+    record_number: u64,
+    stream_offset: u64,
 }
 
 /// A record in the buffer.
@@ -29,7 +38,7 @@ struct Held {
 
 impl Held {
     fn stream_end(&self) -> u64 {
-        self.stream_offset + self.length as u64
+        self.stream_offset.saturating_add(self.length as u64)
     }
 }
 
@@ -38,7 +47,7 @@ impl RecoverCarry {
     pub fn new(record_bytes: u32) -> RecoverCarry {
         let record_bytes = record_bytes.max(1) as usize;
         let records = (BATCH_BYTES / record_bytes).max(1);
-        RecoverCarry { buffer: vec![0; records * record_bytes], record_bytes, last: None }
+        RecoverCarry { buffer: vec![0; records * record_bytes], record_bytes, last: None, edge: None }
     }
 }
 
@@ -107,7 +116,7 @@ impl<D: RecordPort, S: Write> Pump<'_, D, S> {
                 Some(held) if (held.stream_offset..held.stream_end()).contains(&wanted) => {
                     self.take(held, wanted)
                 }
-                Some(held) if held.stream_end() == wanted => self.read_next(wanted),
+                _ if self.is_in_front_of(wanted) => self.read_next(wanted),
                 _ => self.seek_and_read(wanted),
             };
             if let Err(end) = step {
@@ -119,6 +128,10 @@ impl<D: RecordPort, S: Write> Pump<'_, D, S> {
     /// Stream offset of the next byte to take from tape.
     fn wanted_offset(&self) -> u64 {
         self.range.offset_bytes + self.ready.len() as u64
+    }
+
+    fn is_in_front_of(&self, stream_offset: u64) -> bool {
+        self.carry.edge == Some(Edge { record_number: self.progress.record_number, stream_offset })
     }
 
     fn left(&self) -> u64 {
@@ -156,8 +169,13 @@ impl<D: RecordPort, S: Write> Pump<'_, D, S> {
         let place = &mut self.carry.buffer[at..at + record_bytes];
         match self.drive.read_record(place).map_err(End::Media)? {
             ReadStop::Record(length) if length <= record_bytes => {
-                self.progress.record_number += 1;
-                self.carry.last = Some(Held { at, length, stream_offset });
+                self.progress.record_number = self.progress.record_number.saturating_add(1);
+                let held = Held { at, length, stream_offset };
+                self.carry.last = Some(held);
+                self.carry.edge = Some(Edge {
+                    record_number: self.progress.record_number,
+                    stream_offset: held.stream_end(),
+                });
                 Ok(())
             }
             ReadStop::Record(length) => Err(End::Media(format!(
@@ -198,7 +216,7 @@ impl<D: RecordPort, S: Write> Pump<'_, D, S> {
         }
         let (passed, stop) = self.drive.space_records(distance).map_err(End::Media)?;
         if distance > 0 {
-            self.progress.record_number += passed;
+            self.progress.record_number = self.progress.record_number.saturating_add(passed);
         } else {
             self.progress.record_number = self.progress.record_number.saturating_sub(passed);
         }

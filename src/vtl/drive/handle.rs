@@ -167,15 +167,20 @@ impl DriveHandle {
     /// loaded tape.
     fn check_removable(&self) -> Result<(), BayError> {
         let releasing = |occupancy: &mut Occupancy| matches!(occupancy, Occupancy::Releasing { .. });
-        let (occupancy, _) = self
-            .0
-            .freed
-            .wait_timeout_while(self.occupancy(), RELEASE_WAIT, releasing)
-            .unwrap_or_else(PoisonError::into_inner);
-        match &*occupancy {
-            Occupancy::Held { by } | Occupancy::Releasing { by }
-                if self.status().medium == MediumStatus::Ready =>
-            {
+        drop(
+            self.0
+                .freed
+                .wait_timeout_while(self.occupancy(), RELEASE_WAIT, releasing)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        self.check_unused()
+    }
+
+    /// Whether no session works with the loaded tape. One that is just leaving still does: its data may need a
+    /// filemark.
+    fn check_unused(&self) -> Result<(), BayError> {
+        match self.holder() {
+            Some(by) if self.status().medium == MediumStatus::Ready => {
                 Err(BayError::InUse { by: by.to_string() })
             }
             _ => Ok(()),
@@ -190,19 +195,18 @@ impl Bay for DriveHandle {
 
     fn insert(&self, cartridge: &Path, barcode: &Barcode) -> Result<(), BayError> {
         let (cartridge, barcode) = (cartridge.to_owned(), barcode.clone());
-        let done = self.call(move |drive| drive.insert(&cartridge, &barcode));
-        bay_result(done)
+        bay_result(self.call(move |drive| drive.insert(&cartridge, &barcode).map_err(bay_error)))
     }
 
     fn remove(&self) -> Result<(), BayError> {
         self.check_removable()?;
         let handle = self.clone();
         // Checked again on the drive's thread: a session may have taken and loaded it meanwhile.
-        let done = self.call(move |drive| match handle.check_in_use() {
-            Some(by) => Err(BayError::InUse { by: by.to_string() }),
-            None => drive.remove().map_err(bay_error),
+        let done = self.call(move |drive| {
+            handle.check_unused()?;
+            drive.remove().map_err(bay_error)
         });
-        done.blocking_recv().unwrap_or(Err(BayError::Failed { reason: DriveGone.to_string() }))
+        bay_result(done)
     }
 
     fn picker_access(&self) -> bool {
@@ -210,20 +214,8 @@ impl Bay for DriveHandle {
     }
 }
 
-impl DriveHandle {
-    fn check_in_use(&self) -> Option<Holder> {
-        match &*self.occupancy() {
-            Occupancy::Held { by } if self.status().medium == MediumStatus::Ready => Some(by.clone()),
-            _ => None,
-        }
-    }
-}
-
-fn bay_result(done: oneshot::Receiver<Result<(), DriveError>>) -> Result<(), BayError> {
-    match done.blocking_recv() {
-        Ok(result) => result.map_err(bay_error),
-        Err(_) => Err(BayError::Failed { reason: DriveGone.to_string() }),
-    }
+fn bay_result(done: oneshot::Receiver<Result<(), BayError>>) -> Result<(), BayError> {
+    done.blocking_recv().unwrap_or(Err(BayError::Failed { reason: DriveGone.to_string() }))
 }
 
 fn bay_error(error: DriveError) -> BayError {
@@ -269,16 +261,25 @@ impl Drop for DriveLease {
                 *occupancy = Occupancy::Releasing { by: by.clone() };
             }
         }
-        let handle = self.drive.clone();
+        let release = Release(self.drive.clone());
         // Nobody waits for it: the next job on the queue does.
         drop(self.drive.call(move |drive| {
             if let Err(error) = drive.host_terminate() {
-                tracing::error!(drive = handle.name(), %error, "the tape could not be closed properly");
+                tracing::error!(drive = release.0.name(), %error, "the tape could not be closed properly");
             }
             drive.prevent_removal(false);
-            *handle.occupancy() = Occupancy::Free;
-            handle.0.freed.notify_all();
+            drop(release);
         }));
+    }
+}
+
+/// Frees the drive when it is dropped: behind the close, or with a close that a dead thread never does.
+struct Release(DriveHandle);
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        *self.0.occupancy() = Occupancy::Free;
+        self.0.0.freed.notify_all();
     }
 }
 

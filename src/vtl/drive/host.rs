@@ -206,7 +206,11 @@ impl RecordPort for Drive {
             return Err(WriteStop::EndOfMedium);
         }
         self.put(record).map_err(|error| match error {
-            DriveError::EndOfMedium => WriteStop::EndOfMedium,
+            DriveError::EndOfMedium => {
+                // The pause tells the DMA: it must not hear it once more with its trailer.
+                self.early_warning = EarlyWarning::Told;
+                WriteStop::EndOfMedium
+            }
             other => WriteStop::Failed(other.to_string()),
         })
     }

@@ -89,9 +89,12 @@ impl Drive {
         Ok(())
     }
 
-    /// Flushes and closes the tape; the cartridge stays.
+    /// Flushes and closes the tape, a session's unterminated data with its filemark; the cartridge stays.
     pub(super) fn shut_down(&mut self) {
         self.removal_prevented = false;
+        if let Err(error) = self.host_terminate() {
+            tracing::error!(serial = self.serial, %error, "the last data could not be given its filemark");
+        }
         if let Err(error) = self.unload() {
             tracing::error!(serial = self.serial, %error, "the tape could not be closed properly");
         }
@@ -111,7 +114,8 @@ impl Drive {
         let result = result.map_err(|error| self.fault(&error));
         self.has_medium_error = matches!(result, Err(DriveError::Damaged { .. } | DriveError::Failed { .. }));
         let in_zone = self.tape().is_ok_and(|tape| tape.is_in_early_warning());
-        if !in_zone {
+        // Without room there is nothing to be warned of any more, wherever the zone begins.
+        if !in_zone && !matches!(result, Err(DriveError::EndOfMedium)) {
             self.early_warning = EarlyWarning::Clear;
         }
         self.publish_position();
