@@ -12,6 +12,7 @@ use crate::ndmp::wire::{
     Error, Pval, TAPE_ATTR_RAW,
 };
 use crate::ndmp::xdr::List;
+use std::collections::BTreeSet;
 
 /// How far the negotiation of extensions has come (2.12). None are offered yet.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -106,6 +107,11 @@ impl Session {
             }
             Extensions::Listed => {}
         }
+        let mut seen = BTreeSet::new();
+        if let Some(class) = request.selected_ext.iter().find(|class| !seen.insert(class.class_id)) {
+            let text = format!("extension class {:#06x} is chosen twice", class.class_id);
+            return Err(Fault::new(Error::ExtDuplClasses, text));
+        }
         if let Some(class) = request.selected_ext.first() {
             let text = format!("extension class {:#06x} is not offered", class.class_id);
             return Err(Fault::new(Error::ClassNotSupported, text));
@@ -117,9 +123,9 @@ impl Session {
     /// The devices of loaders that this user may see, with their index in `devices`.
     pub(super) fn visible<'d>(&self, devices: &'d [Device]) -> impl Iterator<Item = &'d Device> + use<'d> {
         let loaders = self.login.user().and_then(|user| user.loaders.clone());
-        devices.iter().filter(move |device| {
-            loaders.as_ref().is_none_or(|loaders| loaders.contains(&device.loader))
-        })
+        devices
+            .iter()
+            .filter(move |device| loaders.as_ref().is_none_or(|loaders| loaders.contains(&device.loader)))
     }
 }
 

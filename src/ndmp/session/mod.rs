@@ -342,7 +342,7 @@ impl Session {
             C::MoverConnect => self.answer(head, message, Session::mover_connect)?,
             C::MoverSetRecordSize => self.answer(head, message, Session::mover_set_record_size)?,
             C::MoverSetWindow => self.answer(head, message, Session::mover_set_window)?,
-            C::MoverContinue => self.steer(head, message, |mover, ()| mover.continue_transfer())?,
+            C::MoverContinue => self.mover_continue(head, message)?,
             C::MoverAbort => self.steer(head, message, |mover, ()| mover.abort())?,
             C::MoverStop => self.answer(head, message, Session::mover_stop)?,
             C::MoverRead => self.steer(head, message, mover::read)?,
@@ -376,6 +376,9 @@ impl Session {
         match result {
             Ok(Answer::Now(body)) => self.reply(head, &body),
             Ok(Answer::Later(kind, work)) => {
+                if !matches!(kind, PendingKind::TapeClose) {
+                    self.tape_is_used();
+                }
                 self.pending = Some(Pending { head, kind });
                 self.effects.push(Effect::Work(work));
             }

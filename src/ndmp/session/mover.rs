@@ -7,7 +7,9 @@ use super::effect::{Completion, Effect, Work};
 use super::post::{halt_reason, pause_reason};
 use super::scsi::mismatch;
 use super::{Answer, Fault, PendingKind, RequestHead, Session, decode};
-use crate::mover::{self, End, Ended, Mode, Mover, Outcome, ReadRange, Refusal, State, Window};
+use crate::mover::{
+    self, End, Ended, Mode, Mover, Outcome, Phase, ReadRange, Refusal, State, TapeAccess, Window,
+};
 use crate::ndmp::wire::{
     Addr, AddrType, Error, Message, MoverConnectReply, MoverConnectRequest, MoverGetStateReply,
     MoverHaltReason, MoverListenReply, MoverListenRequest, MoverMode, MoverPauseReason, MoverReadRequest,
@@ -117,6 +119,16 @@ impl Session {
         Ok(Answer::Now(MoverStopReply { error: Error::NoErr }))
     }
 
+    /// MOVER_CONTINUE (3.6.2.7). The DMA changes tapes in a pause, so what was asked of the tape at the start is asked
+    /// again.
+    pub(super) fn mover_continue(&mut self, head: RequestHead, message: &Message) -> Result<(), WireError> {
+        let tape = self.tape_access();
+        self.steer(head, message, |mover, ()| {
+            check_tape(mover, tape)?;
+            mover.continue_transfer()
+        })
+    }
+
     /// MOVER_CONTINUE, MOVER_ABORT, MOVER_READ and MOVER_CLOSE: what the mover says is done behind the reply.
     pub(super) fn steer<Q: Wire>(
         &mut self,
@@ -199,8 +211,18 @@ impl Session {
             self.effects.push(Effect::Disconnect(reason));
         }
         if let Some(start) = outcome.start {
+            self.tape_is_moved();
             self.effects.push(Effect::Pump { start, progress: self.mover.progress() });
         }
+    }
+}
+
+/// Whether a paused mover has a tape to go on with.
+fn check_tape(mover: &Mover, tape: TapeAccess) -> Result<(), Refusal> {
+    match (mover.phase(), tape, mover.mode()) {
+        (Phase::Paused, TapeAccess::NotOpen, _) => Err(Refusal::TapeNotOpen),
+        (Phase::Paused, TapeAccess::ReadOnly, Some(Mode::Read)) => Err(Refusal::TapeReadOnly),
+        _ => Ok(()),
     }
 }
 
