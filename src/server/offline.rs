@@ -55,7 +55,7 @@ fn peek(config: &LoaderConfig) -> Result<Elements, LoaderError> {
 
 fn report_from_disk(config: &LoaderConfig) -> LoaderReport {
     match peek(config) {
-        Ok(elements) => loader_report(config, &elements),
+        Ok(elements) => loader_report(config, &elements, &tape_reports(&config.path, &elements)),
         Err(error) => LoaderReport {
             name: config.name.clone(),
             path: config.path.display().to_string(),
@@ -68,9 +68,12 @@ fn report_from_disk(config: &LoaderConfig) -> LoaderReport {
     }
 }
 
-/// A loader's report from its elements; drives are shown as the slot map knows them.
-pub(super) fn loader_report(config: &LoaderConfig, elements: &Elements) -> LoaderReport {
-    let tapes = tape_reports(&config.path, elements);
+/// A loader's report from its elements and its tapes; drives are shown as the slot map knows them.
+pub(super) fn loader_report(
+    config: &LoaderConfig,
+    elements: &Elements,
+    tapes: &[TapeReport],
+) -> LoaderReport {
     let full = |kind: ElementKind| count(elements, |element| element.kind == kind && element.tape.is_some());
     let space = rustix::fs::statvfs(&config.path).ok();
     LoaderReport {

@@ -11,7 +11,7 @@ use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
 use crate::ndmp::shell::{SessionEntry, Shared};
 use crate::vtl::drive::{DriveHandle, MediumStatus};
-use crate::vtl::loader::Loader;
+use crate::vtl::loader::{Elements, Loader};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -43,7 +43,8 @@ impl LiveReporter {
     }
 
     fn report(&self, config: &LoaderConfig, loader: &Loader, sessions: &[SessionReport]) -> LoaderReport {
-        let mut report = loader_report(config, &loader.elements());
+        let elements = loader.elements();
+        let mut report = loader_report(config, &elements, &self.tapes_of(config, &elements));
         let robot = sessions.iter().find(|session| session.device.as_ref() == Some(&report.robot_device));
         report.robot_in_use_by = robot.map(|session| session.id);
         for drive in &mut report.drives {
@@ -95,23 +96,23 @@ impl Reporter for LiveReporter {
 
     fn tapes(&self, loader: &str) -> Option<TapesResult> {
         let (config, loader) = self.find(loader)?;
-        let mut tapes = tape_reports(&config.path, &loader.elements());
-        for tape in &mut tapes {
-            self.correct_mounted(tape);
-        }
-        Some(Ok(tapes))
+        Some(Ok(self.tapes_of(config, &loader.elements())))
     }
 }
 
 impl LiveReporter {
-    /// The disk shows of a mounted tape only what has been flushed; the drive knows better.
-    fn correct_mounted(&self, tape: &mut TapeReport) {
-        let status = self.shared.drives.iter().map(DriveHandle::status).find(|status| {
-            status.medium == MediumStatus::Ready && status.barcode.as_deref() == Some(&tape.barcode)
-        });
-        if let Some(status) = status {
-            tape.used_bytes = status.capacity_bytes.saturating_sub(status.remaining_bytes);
+    /// A loader's tapes. The disk shows of a mounted tape only what has been flushed; its drive knows better.
+    fn tapes_of(&self, config: &LoaderConfig, elements: &Elements) -> Vec<TapeReport> {
+        let mut tapes = tape_reports(&config.path, elements);
+        let names = config.device_names();
+        let own = self.shared.drives.iter().filter(|drive| names.iter().any(|name| name == drive.name()));
+        for status in own.map(DriveHandle::status).filter(|status| status.medium == MediumStatus::Ready) {
+            let mounted = tapes.iter_mut().find(|tape| status.barcode.as_deref() == Some(&tape.barcode));
+            if let Some(tape) = mounted {
+                tape.used_bytes = status.capacity_bytes.saturating_sub(status.remaining_bytes);
+            }
         }
+        tapes
     }
 
     fn alerts(&self, loader: &LoaderReport) -> Vec<AlertReport> {

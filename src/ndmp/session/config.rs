@@ -12,6 +12,7 @@ use crate::ndmp::wire::{
     Error, Pval, TAPE_ATTR_RAW,
 };
 use crate::ndmp::xdr::List;
+use std::collections::BTreeSet;
 
 /// How far the negotiation of extensions has come (2.12). None are offered yet.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -105,6 +106,11 @@ impl Session {
                 return Err(Fault::new(Error::ExtDandnIllegal, "extensions are chosen already"));
             }
             Extensions::Listed => {}
+        }
+        let mut seen = BTreeSet::new();
+        if let Some(class) = request.selected_ext.iter().find(|class| !seen.insert(class.class_id)) {
+            let text = format!("extension class {:#06x} is chosen twice", class.class_id);
+            return Err(Fault::new(Error::ExtDuplClasses, text));
         }
         if let Some(class) = request.selected_ext.first() {
             let text = format!("extension class {:#06x} is not offered", class.class_id);

@@ -18,29 +18,16 @@ const FAILED_LOGINS_MAX: u32 = 5;
 /// How far a DMA has come in proving who it is.
 #[derive(Default)]
 pub(super) struct Login {
-    state: LoginState,
+    /// Who it is. A later login that fails changes nothing: the first one was right.
+    user: Option<Arc<User>>,
+    /// The challenge given out last, good for one attempt.
+    challenge: Option<[u8; CHALLENGE_BYTES]>,
     failed: u32,
-}
-
-enum LoginState {
-    /// Nobody yet; the challenge given out last, good for one attempt.
-    Anonymous { challenge: Option<[u8; CHALLENGE_BYTES]> },
-    /// This user.
-    Authenticated(Arc<User>),
-}
-
-impl Default for LoginState {
-    fn default() -> Self {
-        LoginState::Anonymous { challenge: None }
-    }
 }
 
 impl Login {
     pub(super) fn user(&self) -> Option<&Arc<User>> {
-        match &self.state {
-            LoginState::Authenticated(user) => Some(user),
-            LoginState::Anonymous { .. } => None,
-        }
+        self.user.as_ref()
     }
 
     /// Whether a message may be asked now. Before authentication: 3.1.1, and GET_HOST_INFO, which DMAs ask early.
@@ -115,11 +102,7 @@ impl Session {
     }
 
     fn new_challenge(&mut self) -> [u8; CHALLENGE_BYTES] {
-        let fresh = (self.challenges)();
-        if let LoginState::Anonymous { challenge } = &mut self.login.state {
-            *challenge = Some(fresh);
-        }
-        fresh
+        *self.login.challenge.insert((self.challenges)())
     }
 
     /// CONNECT_CLIENT_AUTH (3.1.2.2). A challenge is good for one attempt, right or wrong.
@@ -133,10 +116,8 @@ impl Session {
                 "close the device and stop the mover before a new login",
             ));
         }
-        let (facts, challenge) = match std::mem::take(&mut self.login.state) {
-            LoginState::Anonymous { challenge } => (self.facts.clone(), challenge),
-            LoginState::Authenticated(_) => (self.facts.clone(), None),
-        };
+        let facts = self.facts.clone();
+        let challenge = self.login.challenge.take();
         let (name, user) = match &request.auth_data {
             AuthData::Md5(md5) if facts.offers_md5() => {
                 let checked = challenge.and_then(|challenge| {
@@ -155,7 +136,7 @@ impl Session {
             return Err(Fault::silent(Error::NotAuthorized));
         };
         tracing::info!(user = user.name, "logged in");
-        self.login.state = LoginState::Authenticated(user.clone());
+        self.login.user = Some(user.clone());
         self.effects.push(Effect::Authenticated);
         Ok(Answer::Now(ConnectClientAuthReply { error: Error::NoErr }))
     }

@@ -376,6 +376,9 @@ impl Session {
         match result {
             Ok(Answer::Now(body)) => self.reply(head, &body),
             Ok(Answer::Later(kind, work)) => {
+                if !matches!(kind, PendingKind::TapeClose) {
+                    self.tape_is_used();
+                }
                 self.pending = Some(Pending { head, kind });
                 self.effects.push(Effect::Work(work));
             }

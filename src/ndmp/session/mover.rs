@@ -236,6 +236,7 @@ impl Session {
             self.effects.push(Effect::Disconnect(reason));
         }
         if let Some(start) = outcome.start {
+            self.tape_is_moved();
             self.effects.push(Effect::Pump { start, progress: self.mover.progress() });
         }
     }

@@ -26,7 +26,7 @@ pub(super) struct OpenTape {
     /// A TAPE_READ has met a filemark: `blockno` is all ones until the tape moves, as the reference's conformance
     /// test demands of version 4.
     is_at_mark: bool,
-    /// TAPE_CLOSE has failed once: the next one closes without I/O (3.4.2.2).
+    /// TAPE_CLOSE has failed, and nothing was done since: the next one closes without I/O (3.4.2.2).
     close_failed: bool,
 }
 
@@ -231,6 +231,21 @@ impl Session {
             tape.is_at_mark = false;
         }
         Ok(Answer::Later(PendingKind::TapeCdb, Work::Tape(TapeWork::Cdb(cdb))))
+    }
+
+    /// The drive is given something to do: a close after it is no repetition of one that failed before.
+    pub(super) fn tape_is_used(&mut self) {
+        if let OpenDevice::Tape(tape) = &mut self.device {
+            tape.close_failed = false;
+        }
+    }
+
+    /// The mover moves the tape: away from a mark that a read has met.
+    pub(super) fn tape_is_moved(&mut self) {
+        self.tape_is_used();
+        if let OpenDevice::Tape(tape) = &mut self.device {
+            tape.is_at_mark = false;
+        }
     }
 
     /// How the mover may use the tape.

@@ -1,1 +1,11 @@
-//! (being written)
+//! Whole dialogues with a session, without sockets, threads or time: `bench` has the DMA, the world and the clock; one
+//! file a subject has the dialogues, `random` any sequence of requests and events.
+
+mod bench;
+mod catalogue;
+mod devices;
+mod login;
+mod mover;
+mod protocol;
+mod random;
+mod tape;

@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// A peer that has not logged in after so long is hung up on.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -31,6 +31,8 @@ const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
 const RECORD_TIMEOUT: Duration = Duration::from_secs(120);
 /// A peer that takes no replies for so long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Once the server is being stopped, such a peer is waited for no longer than this.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an open waits for a drive whose last holder is just leaving.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
 const RELEASE_WAIT: Duration = Duration::from_secs(30);
@@ -105,6 +107,7 @@ impl Connection {
         let mut facts = shared.facts.clone();
         facts.users.retain(|user| user.allows(peer));
         let (session, greeting) = Session::new(Arc::new(facts), Box::new(challenge), now_unix_seconds());
+        tracing::info!("session began");
         Ok(Connection {
             session,
             data: DataConnection::default(),
@@ -168,13 +171,15 @@ impl Connection {
                             "the connection ended within a message",
                         ));
                     }
-                } else if self.session.is_authenticated() {
-                    self.deadline = Instant::now() + RECORD_TIMEOUT;
+                } else {
+                    self.postpone_deadline();
                 }
                 Vec::new()
             }
             Turn::Done(done) => {
                 self.work = None;
+                // Nothing was read meanwhile: the rest of the next record was not late.
+                self.postpone_deadline();
                 self.finish(done, &live)
             }
             Turn::Accepted(accepted) => {
@@ -252,7 +257,7 @@ impl Connection {
     async fn perform(&mut self, effects: Vec<Effect>) -> io::Result<()> {
         for effect in effects {
             match effect {
-                Effect::Send(frame) => write(&mut self.socket, frame).await?,
+                Effect::Send(frame) => self.send(frame).await?,
                 Effect::Work(work) => self.begin(work).await,
                 Effect::Pump { start, progress } => match &self.device {
                     Device::Tape(lease) => self.data.start(lease, start, progress),
@@ -272,6 +277,17 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    async fn send(&mut self, frame: Frame) -> io::Result<()> {
+        let too_long = async {
+            told_to_stop(&mut self.stop).await;
+            sleep(STOP_TIMEOUT).await;
+        };
+        tokio::select! {
+            written = write(&mut self.socket, frame) => written,
+            () = too_long => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no replies")),
+        }
     }
 
     async fn begin(&mut self, work: Work) {
@@ -339,6 +355,13 @@ impl Connection {
     /// How this session appears to whoever finds a drive busy.
     fn holder(&self) -> Holder {
         Holder { session: self.entry.id, peer: self.entry.peer.to_string() }
+    }
+
+    /// Something has come: a record that has begun has its time again. A login has its time once.
+    fn postpone_deadline(&mut self) {
+        if self.session.is_authenticated() {
+            self.deadline = Instant::now() + RECORD_TIMEOUT;
+        }
     }
 
     /// Whether silence ends the session: before the login, and within a record.

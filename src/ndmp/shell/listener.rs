@@ -81,25 +81,43 @@ pub(super) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// One session from its first byte to its last. Whatever it logs says which session and whose it is.
 async fn session(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
+    let ip = peer.ip().to_canonical();
+    if !shared.facts.users.iter().any(|user| user.allows(ip)) {
+        tracing::warn!(%peer, "refused: no account may log in from this address");
+        let text = format!("no account may log in from {ip}: see the users' allow lists");
+        connection::refuse(socket, &text).await;
+        return;
+    }
     let Some(entry) = shared.registry.add(peer, shared.sessions_max) else {
         tracing::warn!(%peer, max = shared.sessions_max, "refused: too many sessions");
         connection::refuse(socket, "too many sessions: end one, or raise server.max_sessions").await;
         return;
     };
-    let id = entry.id;
-    let span = tracing::info_span!("session", id, %peer);
+    let _registered = Registered { shared: &shared, id: entry.id };
+    let span = tracing::error_span!("session", id = entry.id, %peer);
     let run = async {
-        tracing::info!("began");
         let result = match Connection::new(socket, shared.clone(), entry, stop) {
             Ok(connection) => connection.run().await,
             Err(error) => Err(error),
         };
         match result {
-            Ok(()) => tracing::info!("ended"),
-            Err(error) => tracing::info!(%error, "ended by its connection"),
+            Ok(()) => tracing::info!("session ended"),
+            Err(error) => tracing::info!(%error, "session ended by its connection"),
         }
     };
     run.instrument(span).await;
-    shared.registry.remove(id);
+}
+
+/// A session's place among those connected; given back however the session ends, also by a panic.
+struct Registered<'a> {
+    shared: &'a Shared,
+    id: u64,
+}
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.shared.registry.remove(self.id);
+    }
 }
