@@ -33,6 +33,7 @@ use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Pla
 use super::inventory::{Cartridges, FoundTape, InventoryChange, reconcile};
 use super::slots::file::{self, SlotFileError};
 use super::slots::{Entry, SlotMap};
+use crate::tape::open_file;
 
 /// The file whose lock says that a process has the loader open.
 pub const LOCK_NAME: &str = "lock";
@@ -467,7 +468,8 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn lock_directory(directory: &Path) -> Result<File, LoaderError> {
     fs::create_dir_all(directory).map_err(io_error("create", directory))?;
     let path = directory.join(LOCK_NAME);
-    let lock = File::options().create(true).append(true).open(&path).map_err(io_error("open", &path))?;
+    let lock =
+        open_file(File::options().create(true).append(true), &path).map_err(io_error("open", &path))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(LoaderError::InUse { directory: directory.to_owned() }),
