@@ -314,6 +314,25 @@ mod tests {
     }
 
     #[test]
+    fn a_map_that_is_no_file_or_too_long_is_refused_and_links_are_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, at(FILE_NAME), fifo, mode, 0).unwrap();
+        assert!(matches!(read(directory.path()), Err(SlotFileError::Io { .. })));
+        fs::remove_file(at(FILE_NAME)).unwrap();
+        fs::write(at("victim"), "mine").unwrap();
+        std::os::unix::fs::symlink(at("victim"), at(NEW_NAME)).unwrap();
+        save(directory.path(), &map(1)).unwrap();
+        assert_eq!(fs::read_to_string(at("victim")).unwrap(), "mine");
+        let mut text = fs::read_to_string(at(FILE_NAME)).unwrap();
+        text.push_str(&"\n".repeat(usize::try_from(MAXIMUM_BYTES).unwrap()));
+        fs::write(at(FILE_NAME), text).unwrap();
+        assert!(matches!(read(directory.path()), Err(SlotFileError::Damaged { .. })));
+    }
+
+    #[test]
     fn unknown_keys_and_newer_versions_are_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(FILE_NAME);
