@@ -137,6 +137,9 @@ fn creation_takes_an_empty_or_unfinished_directory_and_no_other() {
         assert!(matches!(create(&root.path().join("x"), &spec), Err(TapeError::Specification { .. })));
     }
     assert!(!root.path().join("x").exists());
+    // A label's numbers have 63 bits, which shows only when it is written: nothing stays in the way of the next try.
+    let huge = NewTape { capacity_bytes: u64::MAX, ..spec };
+    assert!(create(&root.path().join("x"), &huge).is_err() && !root.path().join("x").exists());
 }
 
 #[test]

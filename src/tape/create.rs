@@ -34,9 +34,22 @@ pub fn create(directory: &Path, spec: &NewTape) -> Result<(), TapeError> {
     check(spec)?;
     let failed = |action| move |source| io_error(&directory.display().to_string(), action, source);
     match fs::create_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_directory(directory)?,
-        other => other.map_err(failed("make its directory"))?,
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            check_directory(directory)?;
+            return fill(directory, spec);
+        }
+        Err(error) => return Err(failed("make its directory")(error)),
     }
+    fill(directory, spec).inspect_err(|_| {
+        // As on a full disk: half a tape would be in the way of the next try and look damaged until then.
+        let _ = fs::remove_dir_all(directory);
+    })
+}
+
+/// Makes the files of the tape, the label last.
+fn fill(directory: &Path, spec: &NewTape) -> Result<(), TapeError> {
+    let failed = |action| move |source| io_error(&directory.display().to_string(), action, source);
     let created_unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let uuid = Uuid::new_v4();
     let header =
