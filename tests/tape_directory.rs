@@ -137,9 +137,13 @@ fn creation_takes_an_empty_or_unfinished_directory_and_no_other() {
         assert!(matches!(create(&root.path().join("x"), &spec), Err(TapeError::Specification { .. })));
     }
     assert!(!root.path().join("x").exists());
-    // A label's numbers have 63 bits, which shows only when it is written: nothing stays in the way of the next try.
+    // What is made can be opened, to the largest number that a specification can hold.
     let huge = NewTape { capacity_bytes: u64::MAX, ..spec };
-    assert!(create(&root.path().join("x"), &huge).is_err() && !root.path().join("x").exists());
+    create(&root.path().join("x"), &huge).unwrap();
+    let mut tape = Tape::open(&root.path().join("x")).unwrap();
+    tape.write_record(b"one").unwrap();
+    tape.write_filemarks(1).unwrap();
+    tape.close().unwrap();
 }
 
 #[test]
@@ -222,9 +226,9 @@ fn a_symbolic_link_in_a_tape_is_never_written_through() {
         let path = fixture.directory.join(name);
         let victim = fixture.directory.parent().unwrap().join("victim");
         if path.exists() {
-            fs::rename(&path, &victim).unwrap()
+            fs::rename(&path, &victim).unwrap();
         } else {
-            fs::write(&victim, "mine").unwrap()
+            fs::write(&victim, "mine").unwrap();
         }
         let before = fs::read(&victim).unwrap();
         std::os::unix::fs::symlink(&victim, &path).unwrap();
@@ -307,4 +311,19 @@ fn a_log_that_may_not_be_written_is_read() {
     assert!(tape.is_write_protected());
     assert!(matches!(tape.write_record(b"two"), Err(TapeError::Failed { .. })));
     tape.close().unwrap();
+}
+
+#[test]
+fn a_creation_that_fails_leaves_nothing_in_the_way_of_the_next() {
+    // A path so long that the name of the log still fits behind it, and that of the label does not.
+    let root = tempfile::tempdir().unwrap();
+    let mut parent = root.path().to_owned();
+    while parent.as_os_str().len() < 3900 {
+        parent.push("p".repeat(100));
+    }
+    fs::create_dir_all(&parent).unwrap();
+    let directory = parent.join("t".repeat(4085 - parent.as_os_str().len() - 1));
+    let spec = NewTape { barcode: "A".to_owned(), capacity_bytes: 1, worm: false };
+    let error = create(&directory, &spec).unwrap_err();
+    assert!(matches!(error, TapeError::Label { .. }) && !directory.exists(), "{error}");
 }

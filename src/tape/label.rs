@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -115,7 +115,7 @@ pub(super) fn is_temporary(name: &str) -> bool {
     name == TEMPORARY || name == BACKUP_TEMPORARY
 }
 
-fn read(path: &PathBuf) -> Result<Label, String> {
+fn read(path: &Path) -> Result<Label, String> {
     let describe = |error: io::Error| format!("cannot be read: {error}");
     let mut text = String::new();
     let file = open_file(OpenOptions::new().read(true), path).map_err(describe)?;

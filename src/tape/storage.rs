@@ -51,11 +51,14 @@ pub(super) trait Storage {
 #[derive(Debug)]
 pub(super) struct FileStorage {
     file: File,
+    /// Whether the file system counts names; some in user space say 0 of every file.
+    counts_names: bool,
 }
 
 impl FileStorage {
     pub(super) fn new(file: File) -> FileStorage {
-        FileStorage { file }
+        let counts_names = file.metadata().is_ok_and(|metadata| metadata.nlink() > 0);
+        FileStorage { file, counts_names }
     }
 }
 
@@ -89,7 +92,7 @@ impl Storage for FileStorage {
         // fdatasync: the length is among the metadata that it must write, for growth and (on Linux) for cuts.
         self.file.sync_data()?;
         // Durable bytes that no name leads to are lost with the last handle: nobody may be told that they are safe.
-        if self.file.metadata()?.nlink() == 0 {
+        if self.counts_names && self.file.metadata()?.nlink() == 0 {
             return Err(io::Error::other("the file was deleted while it was open"));
         }
         Ok(())

@@ -38,7 +38,8 @@ fn forged_index(header: &TapeHeader, end: Cursor, entries: &[Cursor]) -> MemoryS
 }
 
 fn expected() -> Vec<Option<Block>> {
-    let block = |number: u8| if number % 3 == 0 { Block::Mark } else { Block::Record(vec![number; 336]) };
+    let block =
+        |number: u8| if number.is_multiple_of(3) { Block::Mark } else { Block::Record(vec![number; 336]) };
     (1..=12).map(|number| Some(block(number))).collect()
 }
 
