@@ -117,9 +117,9 @@ impl Session {
     /// The devices of loaders that this user may see, with their index in `devices`.
     pub(super) fn visible<'d>(&self, devices: &'d [Device]) -> impl Iterator<Item = &'d Device> + use<'d> {
         let loaders = self.login.user().and_then(|user| user.loaders.clone());
-        devices
-            .iter()
-            .filter(move |device| loaders.as_ref().is_none_or(|loaders| loaders.contains(&device.loader)))
+        devices.iter().filter(move |device| {
+            loaders.as_ref().is_none_or(|loaders| loaders.contains(&device.loader))
+        })
     }
 }
 
