@@ -137,6 +137,13 @@ fn creation_takes_an_empty_or_unfinished_directory_and_no_other() {
         assert!(matches!(create(&root.path().join("x"), &spec), Err(TapeError::Specification { .. })));
     }
     assert!(!root.path().join("x").exists());
+    // What is made can be opened, to the largest number that a specification can hold.
+    let huge = NewTape { capacity_bytes: u64::MAX, ..spec };
+    create(&root.path().join("x"), &huge).unwrap();
+    let mut tape = Tape::open(&root.path().join("x")).unwrap();
+    tape.write_record(b"one").unwrap();
+    tape.write_filemarks(1).unwrap();
+    tape.close().unwrap();
 }
 
 #[test]
@@ -167,4 +174,156 @@ fn the_label_counts_and_protects() {
     assert_eq!((counters.filemarks_written, counters.records_read, counters.bytes_read), (2, 1, 5));
     let summary = inspect(&fixture.directory).unwrap();
     assert_eq!((summary.records, summary.filemarks, summary.used_bytes), (Some(1), Some(2), 200));
+}
+
+/// Runs `work` and fails, instead of hanging, when it blocks.
+fn within_10_s<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(std::time::Duration::from_secs(10)).unwrap()
+}
+
+const FILES: [&str; 4] = ["data", "index", "label.toml", "label.toml.bak"];
+
+fn put_fifo(path: &Path) {
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+}
+
+#[test]
+fn a_name_that_is_no_file_is_refused_and_never_waited_for() {
+    for name in FILES {
+        for put in [put_fifo, |path: &Path| fs::create_dir(path).unwrap()] {
+            let fixture = tape_of(1 << 20, false);
+            Tape::open(&fixture.directory).unwrap().close().unwrap();
+            let path = fixture.directory.join(name);
+            fs::remove_file(&path).unwrap();
+            put(&path);
+            let directory = fixture.directory.clone();
+            let opened = within_10_s(move || {
+                let inspected = inspect(&directory).map(drop);
+                let opened = Tape::open(&directory).and_then(Tape::close);
+                (inspected, opened)
+            });
+            if name == "data" {
+                let told = opened.1.unwrap_err().to_string();
+                assert!(opened.0.is_err() && told.contains("open its log"), "{told}");
+            } else {
+                // The label has its backup, and a backup or an index is nothing that a tape needs.
+                opened.0.unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_symbolic_link_in_a_tape_is_never_written_through() {
+    for name in ["data", "index", "label.toml", "label.toml.tmp", "label.toml.bak", "label.toml.bak.tmp"] {
+        let fixture = tape_of(1 << 20, false);
+        let mut tape = Tape::open(&fixture.directory).unwrap();
+        tape.write_record(b"one").unwrap();
+        tape.close().unwrap();
+        let path = fixture.directory.join(name);
+        let victim = fixture.directory.parent().unwrap().join("victim");
+        if path.exists() {
+            fs::rename(&path, &victim).unwrap();
+        } else {
+            fs::write(&victim, "mine").unwrap();
+        }
+        let before = fs::read(&victim).unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        if let Ok(mut tape) = Tape::open(&fixture.directory) {
+            assert_ne!(name, "data");
+            tape.write_filemarks(1).unwrap();
+            let _ = tape.close();
+        }
+        let _ = create(&fixture.directory, &NewTape { barcode: "A".into(), capacity_bytes: 1, worm: false });
+        assert_eq!(fs::read(&victim).unwrap(), before, "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_acknowledged_into_a_log_that_was_deleted() {
+    let fixture = tape_of(1 << 20, false);
+    let mut tape = Tape::open(&fixture.directory).unwrap();
+    tape.write_record(b"one").unwrap();
+    tape.write_filemarks(1).unwrap();
+    fs::remove_dir_all(&fixture.directory).unwrap();
+    tape.write_record(b"two").unwrap();
+    let told = tape.write_filemarks(1).unwrap_err().to_string();
+    assert!(told.contains("deleted"), "{told}");
+    assert!(tape.sync().is_err() && tape.close().is_err());
+}
+
+#[test]
+fn a_renamed_tape_takes_its_data_with_it() {
+    let fixture = tape_of(1 << 20, false);
+    let mut tape = Tape::open(&fixture.directory).unwrap();
+    let elsewhere = fixture.directory.with_file_name("ELSEWHERE");
+    fs::rename(&fixture.directory, &elsewhere).unwrap();
+    tape.write_record(b"one").unwrap();
+    tape.write_filemarks(1).unwrap();
+    assert!(matches!(tape.close(), Err(TapeError::Label { .. })), "its counters are lost, and it says so");
+    assert_eq!(read(&mut Tape::open(&elsewhere).unwrap()).unwrap(), b"one");
+}
+
+#[test]
+fn every_torn_tail_is_kept_beside_the_earlier_ones() {
+    let fixture = tape_of(1 << 20, false);
+    let log = fixture.directory.join("data");
+    for crash in 1..=20_u8 {
+        let mut bytes = fs::read(&log).unwrap();
+        bytes.extend(vec![crash; usize::from(crash)]);
+        fs::write(&log, bytes).unwrap();
+        Tape::open(&fixture.directory).unwrap().close().unwrap();
+        let mut torn = torn_files(&fixture.directory);
+        torn.sort();
+        let expected: Vec<Vec<u8>> = (1..=crash).map(|crash| vec![crash; usize::from(crash)]).collect();
+        assert_eq!(torn, expected);
+    }
+}
+
+#[test]
+fn a_label_with_an_impossible_barcode_is_refused() {
+    for barcode in ["", "../A", "A B", "A\\nWARN forged", "\\u001b[2J", &"A".repeat(33)] {
+        let fixture = tape_of(1 << 20, false);
+        let label = fixture.directory.join("label.toml");
+        let text = fs::read_to_string(&label).unwrap();
+        fs::write(&label, text.replace("VLT001L8", barcode)).unwrap();
+        let _ = fs::remove_file(fixture.directory.join("label.toml.bak"));
+        assert!(matches!(inspect(&fixture.directory), Err(TapeError::Label { .. })), "{barcode}");
+    }
+}
+
+#[test]
+fn a_log_that_may_not_be_written_is_read() {
+    use std::os::unix::fs::PermissionsExt;
+    if rustix::process::geteuid().is_root() {
+        return; // to whom every file may be written
+    }
+    let fixture = tape_of(1 << 20, false);
+    let mut tape = Tape::open(&fixture.directory).unwrap();
+    tape.write_record(b"one").unwrap();
+    tape.close().unwrap();
+    fs::set_permissions(fixture.directory.join("data"), fs::Permissions::from_mode(0o400)).unwrap();
+    let mut tape = Tape::open(&fixture.directory).unwrap();
+    assert_eq!(read(&mut tape).unwrap(), b"one");
+    assert!(tape.is_write_protected());
+    assert!(matches!(tape.write_record(b"two"), Err(TapeError::Failed { .. })));
+    tape.close().unwrap();
+}
+
+#[test]
+fn a_creation_that_fails_leaves_nothing_in_the_way_of_the_next() {
+    // A path so long that the name of the log still fits behind it, and that of the label does not.
+    let root = tempfile::tempdir().unwrap();
+    let mut parent = root.path().to_owned();
+    while parent.as_os_str().len() < 3900 {
+        parent.push("p".repeat(100));
+    }
+    fs::create_dir_all(&parent).unwrap();
+    let directory = parent.join("t".repeat(4085 - parent.as_os_str().len() - 1));
+    let spec = NewTape { barcode: "A".to_owned(), capacity_bytes: 1, worm: false };
+    let error = create(&directory, &spec).unwrap_err();
+    assert!(matches!(error, TapeError::Label { .. }) && !directory.exists(), "{error}");
 }

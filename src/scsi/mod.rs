@@ -17,6 +17,8 @@ pub mod sense;
 /// What one session (an initiator's nexus) has set on one device. It ends with the session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nexus {
-    /// PREVENT ALLOW MEDIUM REMOVAL is in force for this session.
+    /// PREVENT ALLOW MEDIUM REMOVAL is in force for this session. A drive keeps its tape while it is. On a changer it is
+    /// about operators' hands (mail slots and door), never about MOVE MEDIUM; it is answered and kept here,
+    /// and whatever lets an operator take a tape out of a mail slot has to ask for it.
     pub prevent_removal: bool,
 }

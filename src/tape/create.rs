@@ -1,6 +1,6 @@
 //! Making a tape: the directory, an empty log, and the label last, which makes it a tape.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,11 +9,10 @@ use uuid::Uuid;
 
 use super::error::TapeError;
 use super::format::{DATA_START_BYTES, TapeHeader};
-use super::label::{self, Counters, Label, sync_directory};
+use super::label::{self, BARCODE_RULE, Counters, Label, is_barcode, sync_directory};
 use super::log::io_error;
+use super::storage::open_file;
 use super::tape::{DATA, INDEX};
-
-const BARCODE_BYTES_MAX: usize = 32;
 
 /// What a new tape shall be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,9 +34,22 @@ pub fn create(directory: &Path, spec: &NewTape) -> Result<(), TapeError> {
     check(spec)?;
     let failed = |action| move |source| io_error(&directory.display().to_string(), action, source);
     match fs::create_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_directory(directory)?,
-        other => other.map_err(failed("make its directory"))?,
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            check_directory(directory)?;
+            return fill(directory, spec);
+        }
+        Err(error) => return Err(failed("make its directory")(error)),
     }
+    fill(directory, spec).inspect_err(|_| {
+        // As on a full disk: half a tape would be in the way of the next try and look damaged until then.
+        let _ = fs::remove_dir_all(directory);
+    })
+}
+
+/// Makes the files of the tape, the label last.
+fn fill(directory: &Path, spec: &NewTape) -> Result<(), TapeError> {
+    let failed = |action| move |source| io_error(&directory.display().to_string(), action, source);
     let created_unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let uuid = Uuid::new_v4();
     let header =
@@ -65,9 +77,8 @@ pub fn create(directory: &Path, spec: &NewTape) -> Result<(), TapeError> {
 
 fn check(spec: &NewTape) -> Result<(), TapeError> {
     let refuse = |reason| Err(TapeError::Specification { barcode: spec.barcode.clone(), reason });
-    let is_printable = spec.barcode.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
-    if spec.barcode.is_empty() || spec.barcode.len() > BARCODE_BYTES_MAX || !is_printable {
-        return refuse("a barcode has 1 to 32 printable ASCII characters other than blank and '/'");
+    if !is_barcode(&spec.barcode) {
+        return refuse(BARCODE_RULE);
     }
     if spec.capacity_bytes == 0 {
         return refuse("its capacity is 0 bytes; give it some");
@@ -99,7 +110,7 @@ fn check_directory(directory: &Path) -> Result<(), TapeError> {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file: File = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    let mut file = open_file(OpenOptions::new().write(true).create(true).truncate(true), path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -199,7 +199,7 @@ impl RecordHeader {
             payload_sum: u32_at(bytes, 48),
         };
         let flags_are_zero = bytes[6] == 0 && bytes[7] == 0;
-        (flags_are_zero && header.lengths_hold()).then_some(header)
+        (flags_are_zero && header.lengths_hold() && header.position.is_possible()).then_some(header)
     }
 
     fn lengths_hold(&self) -> bool {

@@ -85,7 +85,8 @@ impl<S: Storage> Index<S> {
         // A hostile header must not make us read on for ever: entries stand an interval apart.
         let entries_max =
             (covered.end.offset.checked_sub(DATA_START_BYTES)? / INTERVAL_BYTES).saturating_add(1);
-        (covered.uuid == self.uuid && covered.entries <= entries_max).then_some(covered)
+        let is_possible = covered.end.position.is_possible() && covered.entries <= entries_max;
+        (covered.uuid == self.uuid && is_possible).then_some(covered)
     }
 
     fn load_pages(&mut self, entries: u64) -> bool {

@@ -3,14 +3,15 @@
 //! Never needed to read the log's records, so losing counters is not losing data. Written by rename, with the
 //! previous version beside it; see `FORMAT.md`, "label.toml".
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::TapeError;
+use super::storage::open_file;
 
 const LABEL: &str = "label.toml";
 const BACKUP: &str = "label.toml.bak";
@@ -18,6 +19,17 @@ const TEMPORARY: &str = "label.toml.tmp";
 const BACKUP_TEMPORARY: &str = "label.toml.bak.tmp";
 /// A label is a few hundred bytes; a file much longer is none.
 const LABEL_BYTES_MAX: u64 = 64 << 10;
+
+const BARCODE_BYTES_MAX: usize = 32;
+/// What [`is_barcode`] asks for.
+pub(super) const BARCODE_RULE: &str =
+    "a barcode has 1 to 32 printable ASCII characters other than blank and '/'";
+
+/// Whether a tape may have this barcode.
+pub(super) fn is_barcode(text: &str) -> bool {
+    (1..=BARCODE_BYTES_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
+}
 
 /// A tape's label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,21 +115,26 @@ pub(super) fn is_temporary(name: &str) -> bool {
     name == TEMPORARY || name == BACKUP_TEMPORARY
 }
 
-fn read(path: &PathBuf) -> Result<Label, String> {
+fn read(path: &Path) -> Result<Label, String> {
     let describe = |error: io::Error| format!("cannot be read: {error}");
     let mut text = String::new();
-    let file = File::open(path).map_err(describe)?;
+    let file = open_file(OpenOptions::new().read(true), path).map_err(describe)?;
     file.take(LABEL_BYTES_MAX + 1).read_to_string(&mut text).map_err(describe)?;
     if text.len() as u64 > LABEL_BYTES_MAX {
         return Err("too long for a label".to_owned());
     }
     // The TOML error says the line, the column and the key.
-    toml::from_str(&text).map_err(|error| error.to_string().trim_end().replace('\n', "\n    "))
+    let label: Label =
+        toml::from_str(&text).map_err(|error| error.to_string().trim_end().replace('\n', "\n    "))?;
+    // It goes into messages and is compared with names of directories: nothing that a label can do with it is wanted.
+    if is_barcode(&label.barcode) { Ok(label) } else { Err(BARCODE_RULE.to_owned()) }
 }
 
 fn replace(directory: &Path, text: &[u8]) -> io::Result<()> {
     let (label, temporary) = (directory.join(LABEL), directory.join(TEMPORARY));
-    let mut file = File::create(&temporary)?;
+    // Made anew, never written through: the name may be a link to anywhere.
+    remove_if_there(&temporary)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
     file.write_all(text)?;
     file.sync_all()?;
     if read(&label).is_ok() {

@@ -17,14 +17,17 @@ use super::storage::Storage;
 
 pub(super) use read::{Found, PayloadError};
 
+/// Where the second copy of the tape header stands; the first stands at 0.
+const SECOND_COPY: u64 = TAPE_HEADER_BYTES as u64;
+
 /// An open log. It has one owner; the file's lock keeps other processes out.
 pub(super) struct Log<S> {
     /// Names the tape in errors.
     tape: Arc<str>,
     storage: S,
     header: TapeHeader,
-    /// Whether both copies of the header on disk are `header`.
-    header_is_whole: bool,
+    /// Where the copy of the header stands that was not `header` when the log was opened, if one was not.
+    stale_copy: Option<u64>,
     seed: u32,
     /// The end of data: where the next record goes.
     end: Cursor,
@@ -41,6 +44,8 @@ pub(super) struct Log<S> {
     disk_is_low: bool,
     /// The first error of a write or sync; since then what is on disk is unknown, and nothing more is written.
     failed: Option<String>,
+    /// Why the log was opened for reading only: then nothing on disk is changed, and nothing is left to be made durable.
+    read_only: Option<String>,
     window: Window,
 }
 
@@ -59,13 +64,13 @@ impl<S: Storage> Log<S> {
         storage: S,
         reserve_end: u64,
     ) -> Result<Log<S>, TapeError> {
-        let (header, header_is_whole) = read_header(&tape, path, &storage)?;
+        let (header, stale_copy) = read_header(&tape, path, &storage)?;
         let length = storage.len().map_err(|source| io_error(&tape, "read the length of its log", source))?;
         Ok(Log {
             tape,
             storage,
             header,
-            header_is_whole,
+            stale_copy,
             seed: header.checksum_seed(),
             end: Cursor::unknown(length),
             flushed: length,
@@ -75,6 +80,7 @@ impl<S: Storage> Log<S> {
             reserve_end,
             disk_is_low: false,
             failed: None,
+            read_only: None,
             window: Window::default(),
         })
     }
@@ -114,6 +120,18 @@ impl<S: Storage> Log<S> {
         io_error(&self.tape, action, source)
     }
 
+    /// Lets the log be read though it cannot be brought in order, or its file not be written.
+    pub(super) fn set_read_only(&mut self, reason: &dyn std::fmt::Display) {
+        tracing::warn!(tape = %self.tape, %reason, "opened for reading only");
+        // What recovery could not write was nobody's data yet, so no sync owes it to anyone.
+        (self.failed, self.dirty) = (None, false);
+        self.read_only = Some(reason.to_string());
+    }
+
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only.is_some()
+    }
+
     /// Remembers that a write failed in a way that leaves the disk's state unknown.
     fn fail(&mut self, action: &'static str, source: io::Error) -> TapeError {
         if self.failed.is_none() {
@@ -124,28 +142,29 @@ impl<S: Storage> Log<S> {
 
     /// Refuses to write after such a failure.
     pub(super) fn writable(&self) -> Result<(), TapeError> {
-        match &self.failed {
+        match self.failed.as_ref().or(self.read_only.as_ref()) {
             Some(reason) => Err(TapeError::Failed { tape: self.tape.to_string(), reason: reason.clone() }),
             None => Ok(()),
         }
     }
 }
 
-/// Reads the tape header from the better of its two copies, and says whether both are the same.
+/// Reads the tape header from the better of its two copies, and says where the other is if it is not the same.
 pub(super) fn read_header<S: Storage>(
     tape: &str,
     path: &Path,
     storage: &S,
-) -> Result<(TapeHeader, bool), TapeError> {
-    let copies = [read_copy(tape, storage, 0)?, read_copy(tape, storage, TAPE_HEADER_BYTES as u64)?];
+) -> Result<(TapeHeader, Option<u64>), TapeError> {
+    let copies = [read_copy(tape, storage, 0)?, read_copy(tape, storage, SECOND_COPY)?];
     match copies {
         [Ok(first), Ok(second)] if first.uuid != second.uuid => Err(TapeError::NotATape {
             path: path.to_owned(),
             reason: "the two copies of its header name different tapes; restore the file".to_owned(),
         }),
-        [Ok(first), Ok(second)] if second.generation > first.generation => Ok((second, false)),
-        [Ok(first), Ok(second)] => Ok((first, first == second)),
-        [Ok(header), Err(_)] | [Err(_), Ok(header)] => Ok((header, false)),
+        [Ok(first), Ok(second)] if second.generation > first.generation => Ok((second, Some(0))),
+        [Ok(first), Ok(second)] => Ok((first, (first != second).then_some(SECOND_COPY))),
+        [Ok(header), Err(_)] => Ok((header, Some(SECOND_COPY))),
+        [Err(_), Ok(header)] => Ok((header, Some(0))),
         [Err(TapeHeaderError::Version(version)), _] | [_, Err(TapeHeaderError::Version(version))] => {
             Err(TapeError::UnknownFormat { path: path.to_owned(), version })
         }

@@ -57,7 +57,8 @@ pub(super) struct Medium<S, I> {
 
 impl<S: Storage, I: Storage> Medium<S, I> {
     /// Opens what `log` and `index` hold: finds the end of data and cuts off a torn tail, which `keep_aside` must
-    /// have put in a safe place when it returns. Stands at the beginning of the tape.
+    /// have put in a safe place when it returns. Stands at the beginning of the tape. A log that cannot be brought in
+    /// order, as on a full or failing disk, is opened for reading only.
     pub(super) fn open(
         mut log: Log<S>,
         index_storage: Option<I>,
@@ -65,17 +66,16 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         keep_aside: impl FnOnce(&S, &Tail) -> Result<(), TapeError>,
     ) -> Result<Medium<S, I>, TapeError> {
         let mut index = Index::new(index_storage, log.header().uuid);
-        log.repair_header()?;
-        if let Some(tail) = find_end(&mut log, &mut index)? {
-            if !tail.is_overwritten {
-                keep_aside(log.storage(), &tail)?;
-            }
-            log.cut(tail.from)?;
-            log.sync()?;
+        if !log.is_read_only()
+            && let Err(error) = log.settle()
+        {
+            log.set_read_only(&error);
         }
-        if log.end().offset < log.header().generation_start {
-            // Records behind a generation's start must be of that generation; begin a new one where they end.
-            log.start_generation(log.end())?;
+        let tail = find_end(&mut log, &mut index)?;
+        if !log.is_read_only()
+            && let Err(error) = cut_off(&mut log, tail, keep_aside)
+        {
+            log.set_read_only(&error);
         }
         let mut medium = Medium { log, index, cursor: Cursor::BEGINNING, limits, indexed_bytes: 0 };
         medium.save_index();
@@ -245,6 +245,9 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// Writes the index; everything in the log is durable now. A failure costs the next load time, nothing else.
     fn save_index(&mut self) {
+        if self.log.is_read_only() {
+            return;
+        }
         let (generation, end) = (self.header().generation, self.end());
         match self.index.save(generation, end) {
             Ok(()) => self.indexed_bytes = end.offset,
@@ -258,4 +261,29 @@ impl<S: Storage, I: Storage> Medium<S, I> {
     pub(super) fn position(&self) -> Position {
         self.cursor.position
     }
+}
+
+/// Leaves nothing in the file behind the end of data.
+fn cut_off<S: Storage>(
+    log: &mut Log<S>,
+    tail: Option<Tail>,
+    keep_aside: impl FnOnce(&S, &Tail) -> Result<(), TapeError>,
+) -> Result<(), TapeError> {
+    if let Some(tail) = tail {
+        if tail.is_overwritten {
+            tracing::warn!(
+                tape = %log.tape(), offset = tail.from.offset, bytes = tail.bytes, position = %tail.from.position,
+                "a crash interrupted an overwrite; the data that it was destroying is cut off"
+            );
+        } else {
+            keep_aside(log.storage(), &tail)?;
+        }
+        log.cut(tail.from)?;
+        log.sync()?;
+    }
+    if log.end().offset < log.header().generation_start {
+        // Records behind a generation's start must be of that generation; begin a new one where they end.
+        log.start_generation(log.end())?;
+    }
+    Ok(())
 }

@@ -21,6 +21,11 @@ impl Position {
     /// The beginning of the tape.
     pub const BEGINNING: Position = Position { block: 0, file: 0, block_in_file: 0 };
 
+    /// Whether these numbers can be true of any place: each block before it is a filemark or a record.
+    pub(super) fn is_possible(self) -> bool {
+        self.file.checked_add(self.block_in_file).is_some_and(|blocks| blocks <= self.block)
+    }
+
     /// The position behind a record that stands here.
     pub(super) fn behind_record(self) -> Position {
         Position {

@@ -5,6 +5,7 @@
 //! it was written, so damage among them never counts as torn, even at the very end.
 
 use super::error::TapeError;
+use super::format::{DATA_START_BYTES, RECORD_OVERHEAD_BYTES};
 use super::index::Index;
 use super::log::{Found, Log};
 use super::position::Cursor;
@@ -28,15 +29,8 @@ pub(super) fn find_end<S: Storage, I: Storage>(
     index: &mut Index<I>,
 ) -> Result<Option<Tail>, TapeError> {
     let file_bytes = log.flushed_bytes();
-    let known = index.load(log.header().generation, file_bytes);
-    let floor = known.map_or(Cursor::BEGINNING, |known| known.end);
-    if let Some(known) = known.filter(|known| !known.is_complete) {
-        tracing::warn!(tape = %log.tape(), "its index is damaged; scanning what it does not say");
-        let from = last_indexed(log, index, known.end.offset)?;
-        log.set_end(known.end);
-        note_records(log, index, from)?;
-    }
     log.set_end(Cursor::unknown(file_bytes));
+    let floor = known_end(log, index)?;
     let sound_end = note_records(log, index, floor)?;
     let end = last_whole_record(log, index, floor, sound_end)?;
     index.truncate(end.offset);
@@ -48,6 +42,48 @@ pub(super) fn find_end<S: Storage, I: Storage>(
     let is_overwritten = log.is_stale_at(end.offset)?;
     log.set_end(end);
     Ok(Some(Tail { from: end, bytes: file_bytes - end.offset, is_overwritten }))
+}
+
+/// The end of the records that the index covers, or the beginning where that is not to be believed.
+fn known_end<S: Storage, I: Storage>(log: &mut Log<S>, index: &mut Index<I>) -> Result<Cursor, TapeError> {
+    let Some(known) = index.load(log.header().generation, log.flushed_bytes()) else {
+        return Ok(Cursor::BEGINNING);
+    };
+    if !known.is_complete {
+        tracing::warn!(tape = %log.tape(), "its index is damaged; scanning what it does not say");
+    }
+    if leads_to(log, index, known.end)? {
+        return Ok(known.end);
+    }
+    tracing::warn!(tape = %log.tape(), "its index does not fit its log; scanning the whole tape");
+    index.truncate(0);
+    Ok(Cursor::BEGINNING)
+}
+
+/// Whether the records lead to `end`, which an index says to be behind one of them. Notes those on the way that have
+/// no entry; an index that has all its entries makes that a short way. Only damage may hide the truth.
+fn leads_to<S: Storage, I: Storage>(
+    log: &mut Log<S>,
+    index: &mut Index<I>,
+    end: Cursor,
+) -> Result<bool, TapeError> {
+    let mut at = last_indexed(log, index, end.offset)?;
+    while at.offset < end.offset {
+        at = match log.look(at)? {
+            Found::End => return Ok(false),
+            Found::Record { next, .. } => {
+                index.note(at);
+                next
+            }
+            Found::Damaged { resume, .. } if resume.offset > end.offset || resume == log.end() => {
+                let blocks_max = (end.offset - at.offset) / RECORD_OVERHEAD_BYTES;
+                let blocks = end.position.block.checked_sub(at.position.block);
+                return Ok(blocks.is_some_and(|blocks| (1..=blocks_max).contains(&blocks)));
+            }
+            Found::Damaged { resume, .. } => resume,
+        };
+    }
+    Ok(at == end)
 }
 
 /// Walks from `from` to the log's end, notes the records in the index, and returns the place behind the last
@@ -129,7 +165,8 @@ pub(super) fn confirmed<S: Storage, I: Storage>(
         if entry.offset >= before {
             break;
         }
-        if let Some(header) = log.header_at(entry.offset)?
+        if entry.offset >= DATA_START_BYTES
+            && let Some(header) = log.header_at(entry.offset)?
             && header.position.block == entry.block
             && header.position.file == entry.file
         {

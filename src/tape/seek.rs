@@ -92,10 +92,13 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         if landed.position.file > from.file {
             let (filemark, behind) = self.find_filemark(from.file)?;
             self.cursor = behind;
-            return Ok(Spaced { moved: filemark.position.block - from.block, stop: Stop::Filemark });
+            return Ok(Spaced {
+                moved: filemark.position.block.saturating_sub(from.block),
+                stop: Stop::Filemark,
+            });
         }
         self.cursor = landed;
-        let moved = target - from.block;
+        let moved = target.saturating_sub(from.block);
         Ok(Spaced { moved, stop: if moved == wanted { Stop::Complete } else { Stop::EndOfData } })
     }
 

@@ -3,9 +3,27 @@
 //!
 //! Knows nothing of what the bytes mean.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+/// Opens the regular file at `path`. A name in a tape's or a loader's directory may be anything, as such directories
+/// are carried about: a symbolic link is not followed (a write through it would change a file elsewhere), and a FIFO
+/// or a device is refused, not waited for.
+pub(crate) fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = options.custom_flags(flags.bits().cast_signed()).open(path).map_err(|error| {
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::LOOP) => io::Error::other("it is a symbolic link; put the file itself there"),
+            _ => error,
+        }
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
 
 /// A file: bytes at offsets, and the promise of [`Storage::sync`].
 pub(super) trait Storage {
@@ -33,11 +51,14 @@ pub(super) trait Storage {
 #[derive(Debug)]
 pub(super) struct FileStorage {
     file: File,
+    /// Whether the file system counts names; some in user space say 0 of every file.
+    counts_names: bool,
 }
 
 impl FileStorage {
     pub(super) fn new(file: File) -> FileStorage {
-        FileStorage { file }
+        let counts_names = file.metadata().is_ok_and(|metadata| metadata.nlink() > 0);
+        FileStorage { file, counts_names }
     }
 }
 
@@ -69,13 +90,20 @@ impl Storage for FileStorage {
 
     fn sync(&mut self) -> io::Result<()> {
         // fdatasync: the length is among the metadata that it must write, for growth and (on Linux) for cuts.
-        self.file.sync_data()
+        self.file.sync_data()?;
+        // Durable bytes that no name leads to are lost with the last handle: nobody may be told that they are safe.
+        if self.counts_names && self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::other("the file was deleted while it was open"));
+        }
+        Ok(())
     }
 
     fn reserve(&mut self, offset: u64, end: u64) -> io::Result<()> {
         use rustix::fs::{FallocateFlags, fallocate};
-        use rustix::io::Errno;
-        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, offset, end.saturating_sub(offset)) {
+        let length = end.saturating_sub(offset);
+        let reserved =
+            rustix::io::retry_on_intr(|| fallocate(&self.file, FallocateFlags::KEEP_SIZE, offset, length));
+        match reserved {
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
             Err(errno) => Err(errno.into()),
         }

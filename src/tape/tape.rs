@@ -19,7 +19,7 @@ use super::medium::{FILEMARK_RESERVE_BYTES, Limits, Medium, ReadOutcome};
 use super::position::Position;
 use super::recovery::Tail;
 use super::seek::{Spaced, Stop};
-use super::storage::{FileStorage, Storage};
+use super::storage::{FileStorage, Storage, open_file};
 
 pub(super) const DATA: &str = "data";
 pub(super) const INDEX: &str = "index";
@@ -58,7 +58,7 @@ pub fn inspect(directory: &Path) -> Result<Summary, TapeError> {
     let metadata = file.metadata().map_err(|source| io_error(tape, "look at its log", source))?;
     let modified = metadata.modified().map_err(|source| io_error(tape, "look at its log", source))?;
     let (header, _) = read_header(tape, &path, &FileStorage::new(file))?;
-    let counted = File::open(directory.join(INDEX))
+    let counted = open_file(OpenOptions::new().read(true), &directory.join(INDEX))
         .ok()
         .and_then(|file| index::peek(FileStorage::new(file), header.uuid))
         .filter(|(generation, end, _)| *generation == header.generation && *end == metadata.len())
@@ -87,19 +87,23 @@ impl Tape {
     /// beginning. Counts as a load.
     ///
     /// # Errors
-    /// [`TapeError::Locked`] if it is open already, [`TapeError::Label`] and [`TapeError::NotATape`] if its files
+    /// A tape whose log cannot be written, or not be brought in order (a full disk), is opened for reading only:
+    /// [`Tape::is_write_protected`]. [`TapeError::Locked`] if it is open already, [`TapeError::Label`] and [`TapeError::NotATape`] if its files
     /// cannot be understood.
     pub fn open(directory: &Path) -> Result<Tape, TapeError> {
         let mut label = label::load(directory)?;
         let tape: Arc<str> = label.barcode.as_str().into();
         let path = directory.join(DATA);
-        let file = open_log(&tape, &path, OpenOptions::new().read(true).write(true))?;
+        let (file, read_only) = open_to_write(&tape, &path)?;
         lock(&tape, &file)?;
         // Read again under the lock: the owner before us may just have written it.
         label = label::load(directory)?;
         let reserve_end =
             label.capacity_bytes.saturating_add(DATA_START_BYTES).saturating_add(FILEMARK_RESERVE_BYTES);
-        let log = Log::open(tape.clone(), &path, FileStorage::new(file), reserve_end)?;
+        let mut log = Log::open(tape.clone(), &path, FileStorage::new(file), reserve_end)?;
+        if let Some(reason) = read_only {
+            log.set_read_only(&reason);
+        }
         if log.header().uuid != label.uuid {
             let reason = format!("its log has the uuid {}, its label {}", log.header().uuid, label.uuid);
             return Err(TapeError::NotATape {
@@ -178,9 +182,9 @@ impl Tape {
         self.medium.is_early_warning(self.medium.end())
     }
 
-    /// Whether writes are refused.
+    /// Whether writes are refused: by the label, or because the tape could only be opened for reading.
     pub fn is_write_protected(&self) -> bool {
-        self.label.write_protected
+        self.label.write_protected || self.medium.log.is_read_only()
     }
 
     /// Sets or clears the write protection, durably.
@@ -307,8 +311,25 @@ impl Drop for Tape {
     }
 }
 
-fn open_log(tape: &str, path: &Path, options: &OpenOptions) -> Result<File, TapeError> {
-    options.open(path).map_err(|source| match source.kind() {
+/// Opens the log to be written, or, where that is not allowed, to be read, and says why.
+fn open_to_write(tape: &str, path: &Path) -> Result<(File, Option<TapeError>), TapeError> {
+    match open_log(tape, path, OpenOptions::new().read(true).write(true)) {
+        Ok(file) => Ok((file, None)),
+        Err(TapeError::Io { source, action, tape })
+            if matches!(
+                source.kind(),
+                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            let file = open_log(&tape, path, OpenOptions::new().read(true))?;
+            Ok((file, Some(TapeError::Io { source, action, tape })))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn open_log(tape: &str, path: &Path, options: &mut OpenOptions) -> Result<File, TapeError> {
+    open_file(options, path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => TapeError::NotATape {
             path: path.to_owned(),
             reason: "the log is missing; restore it or delete the tape".to_owned(),
@@ -328,7 +349,7 @@ fn lock(tape: &str, file: &File) -> Result<(), TapeError> {
 /// Opens the index file; without one the tape works all the same, only slower to load.
 fn open_index(tape: &str, directory: &Path) -> Option<FileStorage> {
     let path = directory.join(INDEX);
-    match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
+    match open_file(OpenOptions::new().read(true).write(true).create(true).truncate(false), &path) {
         Ok(file) => Some(FileStorage::new(file)),
         Err(error) => {
             tracing::warn!(tape, index = %path.display(), %error, "its index cannot be kept");

@@ -3,9 +3,11 @@
 
 mod crash;
 mod damage;
+mod hostile;
 mod limits;
 mod memory;
 mod model;
+mod opening;
 
 use std::path::Path;
 

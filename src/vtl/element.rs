@@ -153,6 +153,18 @@ impl Place {
             Place::Shelf => None,
         }
     }
+
+    /// The place for a person to read: "slot 0", "drive 1", "mail slot 0", "shelf", counted from 0 like the drives'
+    /// device names. What commands and files take is [`Place`]'s `Display`.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Place::MailSlot(index) => format!("mail slot {index}"),
+            Place::Drive(index) => format!("drive {index}"),
+            Place::Slot(index) => format!("slot {index}"),
+            Place::Shelf => "shelf".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Place {
@@ -240,6 +252,8 @@ mod tests {
         for place in [Place::MailSlot(0), Place::Drive(12), Place::Slot(65535), Place::Shelf] {
             assert_eq!(place.to_string().parse(), Ok(place));
         }
+        let words = [Place::MailSlot(0), Place::Drive(12), Place::Slot(0), Place::Shelf].map(Place::words);
+        assert_eq!(words, ["mail slot 0", "drive 12", "slot 0", "shelf"]);
         for bad in ["", "slot", "slot-1", "slot+1", "slot01", "slot65536", "Slot1", "mail 1", "drive0x1"] {
             assert!(bad.parse::<Place>().is_err(), "{bad}");
         }

@@ -20,10 +20,10 @@ pub trait Cartridges: Send + Sync {
     /// When the directory cannot be listed; the loader then keeps the inventory it has.
     fn scan(&self, directory: &Path) -> io::Result<Vec<FoundTape>>;
 
-    /// Makes a blank tape in `directory`/`barcode`, durably.
+    /// Makes a blank tape in `directory`/`barcode`, durably; also over what an interrupted call left there.
     ///
     /// # Errors
-    /// When it cannot; nothing that [`Cartridges::scan`] would report as a sound tape is then left behind.
+    /// When it cannot, or a tape stands there, which is then untouched; nothing that [`Cartridges::scan`] would report as a sound tape is then left behind.
     fn create(&self, directory: &Path, barcode: &Barcode, capacity_bytes: u64) -> io::Result<()>;
 }
 

@@ -120,6 +120,7 @@ fn append_page(request: &Request, page: &[&Element], room: usize, data: &mut Vec
 
 fn append_descriptor(request: &Request, element: &Element, data: &mut Vec<u8>) {
     let full = element.tape.is_some();
+    let end = data.len() + request.descriptor_bytes(element.kind);
     data.extend(element.address.to_be_bytes());
     data.extend([flags(element), 0]);
     // A tape that the drive did not take: MEDIA LOAD OR EJECT FAILED.
@@ -132,14 +133,12 @@ fn append_descriptor(request: &Request, element: &Element, data: &mut Vec<u8>) {
     if request.volume_tags {
         data.extend(volume_tag(element));
     }
-    match &element.drive_serial {
-        Some(serial) if request.identifiers => {
-            let identifier = t10_designator(&DRIVE, serial);
-            data.extend([CODE_SET_ASCII, DESIGNATOR_T10_VENDOR, 0, 34]);
-            data.extend(identifier);
-        }
-        _ => data.extend([0; IDENTIFIER_HEADER_BYTES]),
+    if let Some(serial) = element.drive_serial.as_ref().filter(|_| request.identifiers) {
+        data.extend([CODE_SET_ASCII, DESIGNATOR_T10_VENDOR, 0, 34]);
+        data.extend(t10_designator(&DRIVE, serial));
     }
+    // Zeros where there is no identifier: every descriptor of a page has the length that the page states.
+    data.resize(end, 0);
 }
 
 fn flags(element: &Element) -> u8 {

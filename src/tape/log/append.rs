@@ -5,11 +5,11 @@
 use std::io;
 
 use super::super::error::{TapeError, is_disk_full};
-use super::super::format::{CODEC_RAW, Kind, RECORD_BYTES_MAX, RecordHeader, TAPE_HEADER_BYTES, TapeHeader};
+use super::super::format::{CODEC_RAW, Kind, RECORD_BYTES_MAX, RecordHeader, TapeHeader};
 use super::super::medium::FILEMARK_RESERVE_BYTES;
 use super::super::position::Cursor;
 use super::super::storage::Storage;
-use super::{Log, Window};
+use super::{Log, SECOND_COPY, Window};
 
 /// Records are written to the file once they add up to this: one system call for many of them.
 /// Small in tests, so that they see it happen.
@@ -77,6 +77,9 @@ impl<S: Storage> Log<S> {
 
     /// The durability point: everything appended so far survives a crash once this has returned.
     pub(in super::super) fn sync(&mut self) -> Result<(), TapeError> {
+        if self.is_read_only() {
+            return Ok(());
+        }
         self.flush()?;
         if self.dirty {
             self.sync_storage()?;
@@ -96,26 +99,26 @@ impl<S: Storage> Log<S> {
         };
         // One copy first: whichever instant the power fails, one of the two is intact. Once this one is durable,
         // the old records behind `at` are dead, whether or not the cut below has happened.
-        self.header_is_whole = false;
         self.write_header_copy(0, &header)?;
         self.sync_storage()?;
         self.header = header;
         self.cut(at)?;
-        self.write_second_header()
+        self.write_header_copy(SECOND_COPY, &header)?;
+        self.sync_storage()
     }
 
-    /// Makes both copies of the header the same again, after a crash or damage left them different.
-    pub(in super::super) fn repair_header(&mut self) -> Result<(), TapeError> {
-        if self.header_is_whole {
-            return Ok(());
+    /// Makes durable what stands in a log that was just opened, and both copies of its header the same.
+    ///
+    /// The process that wrote it may have died without a sync: what is read now is in memory only, and must be on disk
+    /// before anyone is told of it. The good copy of the header is never written: a loss of power would take both.
+    pub(in super::super) fn settle(&mut self) -> Result<(), TapeError> {
+        self.sync_storage()?;
+        if let Some(offset) = self.stale_copy {
+            let header = self.header;
+            self.write_header_copy(offset, &header)?;
+            self.sync_storage()?;
+            self.stale_copy = None;
         }
-        let header = self.header;
-        // The good copy may be either one; write the first only from a durable second or the other way round.
-        self.write_header_copy(TAPE_HEADER_BYTES as u64, &header)?;
-        self.sync_storage()?;
-        self.write_header_copy(0, &header)?;
-        self.sync_storage()?;
-        self.header_is_whole = true;
         Ok(())
     }
 
@@ -141,14 +144,6 @@ impl<S: Storage> Log<S> {
                 .map_err(|source| self.io_error("give back reserved space", source))?;
             self.reserved = self.flushed;
         }
-        Ok(())
-    }
-
-    fn write_second_header(&mut self) -> Result<(), TapeError> {
-        let header = self.header;
-        self.write_header_copy(TAPE_HEADER_BYTES as u64, &header)?;
-        self.sync_storage()?;
-        self.header_is_whole = true;
         Ok(())
     }
 

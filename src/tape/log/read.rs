@@ -168,7 +168,6 @@ impl<S: Storage> Log<S> {
             && to.block - from.block <= blocks_max
             && to.file >= from.file
             && to.file - from.file <= to.block - from.block
-            && to.block_in_file <= to.block
             && behind.offset <= self.end.offset
             && behind.position.block <= self.end.position.block;
         Ok(fits.then_some(Cursor::new(offset, to)))

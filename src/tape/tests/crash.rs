@@ -232,6 +232,40 @@ fn an_overwrite_with_records_of_the_same_size_never_shows_the_old_ones() {
     assert_eq!(contents(&mut real.medium), blocks);
 }
 
+/// The power fails again while the tape is being opened after a crash: any of what opening wrote since its last sync
+/// may be missing, half there, or read as zeros.
+#[test]
+fn a_crash_while_a_crash_is_being_mended_loses_no_more() {
+    let mut operations: Vec<_> = (0..4).map(|_| Operation::Write(3000)).collect();
+    operations.extend([Operation::Marks(1), Operation::LocateBlock(2)]);
+    operations.extend((0..3).map(|_| Operation::Write(2500)));
+    operations.extend([Operation::Sync, Operation::LocateBlock(1), Operation::Write(5000)]);
+    let life = live(&operations);
+    for events in 0..=life.events.len() {
+        let mut image = replay(life.blank.clone(), &life.events[..events]);
+        if let Some(event @ Event::Write { .. }) = life.events.get(events) {
+            image = replay(image, &[half(event)]);
+        }
+        let log = MemoryStorage::new(image.clone());
+        let mut real = Real::open(log.clone(), MemoryStorage::new(Vec::new())).unwrap();
+        let opening = log.events();
+        let expected = contents(&mut real.medium);
+        for done in 0..opening.len() {
+            let zeroed = match &opening[done] {
+                Event::Write { offset, bytes } => {
+                    Event::Write { offset: *offset, bytes: vec![0; bytes.len()] }
+                }
+                other => other.clone(),
+            };
+            for last in [half(&opening[done]), zeroed] {
+                let image = replay(replay(image.clone(), &opening[..done]), &[last]);
+                let mut real = Real::open(MemoryStorage::new(image), MemoryStorage::new(Vec::new())).unwrap();
+                assert_eq!(contents(&mut real.medium), expected);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -13,6 +13,9 @@ use crate::vtl::bay::{Bay, BayError};
 use crate::vtl::element::ElementLayout;
 use crate::vtl::inventory::{Cartridges, FoundTape};
 
+/// What is wrong with a tape whose making was interrupted.
+pub(crate) const UNFINISHED: &str = "unfinished";
+
 #[derive(Default)]
 pub(crate) struct BayState {
     pub(crate) holds: Option<Barcode>,
@@ -86,8 +89,12 @@ impl Cartridges for FakeCartridges {
     }
 
     fn create(&self, directory: &Path, barcode: &Barcode, _capacity_bytes: u64) -> io::Result<()> {
-        fs::create_dir(directory.join(barcode))?;
-        fs::write(directory.join(barcode).join("label"), "")
+        let tape = directory.join(barcode);
+        match fs::read_to_string(tape.join("label")) {
+            Ok(label) if label == UNFINISHED => {}
+            _ => fs::create_dir(&tape)?,
+        }
+        fs::write(tape.join("label"), "")
     }
 }
 

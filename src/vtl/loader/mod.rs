@@ -33,6 +33,7 @@ use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Pla
 use super::inventory::{Cartridges, FoundTape, InventoryChange, reconcile};
 use super::slots::file::{self, SlotFileError};
 use super::slots::{Entry, SlotMap};
+use crate::tape::open_file;
 
 /// The file whose lock says that a process has the loader open.
 pub const LOCK_NAME: &str = "lock";
@@ -367,19 +368,25 @@ impl Loader {
             .map(|n| Barcode::in_family(family, n))
             .collect::<Result<_, _>>()?;
         if known.tapes.keys().all(|barcode| first.contains(barcode)) {
-            for barcode in first {
-                let directory = self.tape_directory(&barcode);
-                if !directory.exists() {
-                    self.cartridges
-                        .create(&self.settings.directory, &barcode, self.settings.tape_capacity_bytes)
-                        .map_err(io_error("create", &directory))?;
-                }
+            let sound = |barcode| known.tapes.get(barcode).is_some_and(|entry| entry.place != Place::Shelf);
+            for barcode in first.iter().filter(|barcode| !sound(*barcode)) {
+                self.make_first_tape(barcode)?;
             }
             self.rescan()?;
         }
         let mut map = self.state().map.clone();
         map.first_tapes_made = true;
         self.keep(map)
+    }
+
+    /// What an interrupted making left is finished; a tape that stands there in any other state is let alone.
+    fn make_first_tape(&self, barcode: &Barcode) -> Result<(), LoaderError> {
+        let directory = self.tape_directory(barcode);
+        let is_there = directory.exists();
+        match self.cartridges.create(&self.settings.directory, barcode, self.settings.tape_capacity_bytes) {
+            Err(error) if !is_there => Err(io_error("create", &directory)(error)),
+            _ => Ok(()),
+        }
     }
 
     fn mount_again(&self) {
@@ -467,7 +474,8 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn lock_directory(directory: &Path) -> Result<File, LoaderError> {
     fs::create_dir_all(directory).map_err(io_error("create", directory))?;
     let path = directory.join(LOCK_NAME);
-    let lock = File::options().create(true).append(true).open(&path).map_err(io_error("open", &path))?;
+    let lock =
+        open_file(File::options().create(true).append(true), &path).map_err(io_error("open", &path))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(LoaderError::InUse { directory: directory.to_owned() }),

@@ -5,7 +5,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
-use super::fake::{FakeBay, FakeCartridges, Site};
+use super::fake::{FakeBay, FakeCartridges, Site, UNFINISHED};
 use super::*;
 use crate::vtl::bay::BayError;
 use crate::vtl::inventory::NO_FREE_SLOT;
@@ -36,8 +36,15 @@ fn a_new_loader_gets_its_tapes_once() {
 fn the_making_of_first_tapes_is_finished_but_foreign_tapes_prevent_it() {
     let site = Site::new(4, 0, 3);
     Loader::identity_of(&site.settings.directory).unwrap();
+    site.make_tape("VLT001L8");
+    site.damage_tape("VLT001L8", "torn");
     site.make_tape("VLT002L8");
-    assert_eq!(site.open(1).0.state().map.tapes.len(), 3);
+    site.damage_tape("VLT002L8", UNFINISHED);
+    let (loader, _) = site.open(1);
+    assert_eq!(loader.place_of(&code("VLT001L8")), Some(Place::Shelf), "a damaged tape is not made anew");
+    assert_eq!(loader.place_of(&code("VLT002L8")), Some(Place::Slot(0)));
+    assert_eq!(loader.state().map.tapes.len(), 3);
+    drop(loader);
     let site = Site::new(4, 0, 3);
     Loader::identity_of(&site.settings.directory).unwrap();
     site.make_tape("OLD001L8");
@@ -166,6 +173,15 @@ fn tapes_are_made_in_free_slots_only() {
     assert_eq!(loader.create_tape(None, 1).unwrap(), code("VLT002L8"));
     assert!(matches!(loader.create_tape(None, 1), Err(LoaderError::NoFreeSlot { .. })));
     assert!(!site.path("VLT003L8").exists());
+}
+
+#[test]
+fn a_lock_that_is_no_file_is_an_error_and_not_a_wait() {
+    let site = Site::new(2, 0, 1);
+    fs::create_dir(&site.settings.directory).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, site.path(LOCK_NAME), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    assert!(matches!(site.try_open(1), Err(LoaderError::Io { action: "open", .. })));
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! Must not know of elements' addresses or of what the directory holds beside these files.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{Entry, SlotMap};
+use crate::tape::open_file;
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::Place;
 
@@ -29,7 +30,7 @@ const DAMAGED_NAME: &str = "slots.toml.damaged";
 const VERSION: u32 = 1;
 
 /// Longest map that is read, in bytes: far above that of a full robot of 61,440 slots.
-const MAXIMUM_BYTES: u64 = 64 << 20;
+const MAXIMUM_BYTES: u64 = 16 << 20;
 
 /// Why a map could not be read or kept.
 #[derive(Debug, Error)]
@@ -185,8 +186,12 @@ fn sync_directory(directory: &Path) -> Result<(), SlotFileError> {
 
 fn read_one(path: &Path) -> Result<SlotMap, Unusable> {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MAXIMUM_BYTES).read_to_string(&mut text));
+    let read = open_file(OpenOptions::new().read(true), path)
+        .and_then(|file| file.take(MAXIMUM_BYTES + 1).read_to_string(&mut text));
     match read {
+        Ok(length) if length as u64 > MAXIMUM_BYTES => {
+            Err(Unusable::Damaged(format!("it is longer than {MAXIMUM_BYTES} bytes")))
+        }
         Ok(_) => decode(path, &text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unusable::Missing),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Unusable::Damaged(error.to_string())),
@@ -238,7 +243,12 @@ fn encode(map: &SlotMap) -> Result<String, toml::ser::Error> {
 }
 
 fn write_durably(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    // Made anew, never written through: the name may be a link to anywhere.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -300,6 +310,25 @@ mod tests {
         let error = read(directory.path()).unwrap_err().to_string();
         assert!(error.contains("slots.toml") && error.contains("missing"), "{error}");
         fs::write(directory.path().join(BACKUP_NAME), [0xff, 0xfe]).unwrap();
+        assert!(matches!(read(directory.path()), Err(SlotFileError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_map_that_is_no_file_or_too_long_is_refused_and_links_are_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, at(FILE_NAME), fifo, mode, 0).unwrap();
+        assert!(matches!(read(directory.path()), Err(SlotFileError::Io { .. })));
+        fs::remove_file(at(FILE_NAME)).unwrap();
+        fs::write(at("victim"), "mine").unwrap();
+        std::os::unix::fs::symlink(at("victim"), at(NEW_NAME)).unwrap();
+        save(directory.path(), &map(1)).unwrap();
+        assert_eq!(fs::read_to_string(at("victim")).unwrap(), "mine");
+        let mut text = fs::read_to_string(at(FILE_NAME)).unwrap();
+        text.push_str(&"\n".repeat(usize::try_from(MAXIMUM_BYTES).unwrap()));
+        fs::write(at(FILE_NAME), text).unwrap();
         assert!(matches!(read(directory.path()), Err(SlotFileError::Damaged { .. })));
     }
 
