@@ -11,19 +11,12 @@
 //! ```
 //!
 //! It must not know sockets, drives, threads or the wire. What a state needs it owns: there is no reason without
-//! a pause, no transfer without a connection. [`legal`] is the one table of which request is taken where.
-//! Next: `pump`, which does what [`Start`] says.
+//! a pause, no transfer without a connection. What is legal where says `table`; what the pump is told and what it says
+//! is in `transfer`. Next: `pump`, which does what [`Start`] says.
 
 use super::progress::Progress;
-
-/// Which way the stream flows, named as NDMP does: from the mover's view of the *data connection*.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Backup: read from the connection, write to tape.
-    Read,
-    /// Recover: read from tape, write to the connection.
-    Write,
-}
+use super::table::{Phase, Refusal, Request, TapeAccess, check_tape, edge, legal};
+use super::transfer::{End, Ended, Mode, ReadRange, Start, Window};
 
 /// Why the mover pauses (NDMPv4 3.6.1.1, pause_reason).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,39 +44,6 @@ pub enum HaltReason {
     ConnectError,
     /// The tape could not be read or written.
     MediaError,
-}
-
-/// The part of the stream the mover may touch without the DMA moving tapes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Stream offset of its first byte, in bytes.
-    pub offset_bytes: u64,
-    /// Its length in bytes; the end never overflows: it is clamped to `u64::MAX`.
-    pub length_bytes: u64,
-}
-
-impl Window {
-    /// The window without end.
-    pub const MAX: Window = Window { offset_bytes: 0, length_bytes: u64::MAX };
-
-    /// The stream offset behind its last byte.
-    pub fn end_bytes(&self) -> u64 {
-        self.offset_bytes.saturating_add(self.length_bytes)
-    }
-
-    /// Whether it reaches to the end of all streams.
-    pub fn is_max(&self) -> bool {
-        self.end_bytes() == u64::MAX
-    }
-}
-
-/// What a MOVER_READ still has to deliver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadRange {
-    /// Stream offset of the next byte to deliver.
-    pub offset_bytes: u64,
-    /// Bytes to deliver; `u64::MAX` = until something ends it.
-    pub length_bytes: u64,
 }
 
 /// A running or paused transfer.
@@ -126,158 +86,6 @@ pub enum State {
     },
 }
 
-/// A state without its data: for tables, logs and reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum Phase {
-    Idle,
-    Listen,
-    Active,
-    Paused,
-    Halted,
-}
-
-impl Phase {
-    /// All of them, for exhaustive tests.
-    pub const ALL: [Phase; 5] = [Phase::Idle, Phase::Listen, Phase::Active, Phase::Paused, Phase::Halted];
-
-    /// Its name in reports and messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Idle => "idle",
-            Phase::Listen => "listen",
-            Phase::Active => "active",
-            Phase::Paused => "paused",
-            Phase::Halted => "halted",
-        }
-    }
-}
-
-/// What a DMA may ask of a mover. MOVER_GET_STATE is legal everywhere and not listed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
-pub enum Request {
-    Listen,
-    Connect,
-    Continue,
-    Abort,
-    Stop,
-    SetWindow,
-    Read,
-    Close,
-    SetRecordSize,
-}
-
-impl Request {
-    /// All of them, for exhaustive tests.
-    pub const ALL: [Request; 9] = [
-        Request::Listen,
-        Request::Connect,
-        Request::Continue,
-        Request::Abort,
-        Request::Stop,
-        Request::SetWindow,
-        Request::Read,
-        Request::Close,
-        Request::SetRecordSize,
-    ];
-}
-
-/// The one table of which request is taken in which state (NDMPv4 3.6.2.1 to 3.6.2.10). Anything not listed is
-/// refused with ILLEGAL_STATE.
-///
-/// DEVIATION: MOVER_CLOSE is also taken in ACTIVE while *recovering*: `ndmjob` and Bareos send it when the data
-/// server has halted and the mover waits for a MOVER_READ that never comes. A backup's stream is not cut so.
-pub fn legal(request: Request, phase: Phase, mode: Option<Mode>) -> bool {
-    use Phase::{Active, Halted, Idle, Listen, Paused};
-    match request {
-        Request::Listen | Request::Connect | Request::SetRecordSize => phase == Idle,
-        Request::SetWindow => matches!(phase, Idle | Paused),
-        Request::Continue => phase == Paused,
-        Request::Read => phase == Active && mode == Some(Mode::Write),
-        Request::Close => phase == Paused || (phase == Active && mode == Some(Mode::Write)),
-        Request::Abort => matches!(phase, Listen | Active | Paused),
-        Request::Stop => phase == Halted,
-    }
-}
-
-/// Whether `to` may follow `from`. Every change of state is checked against it.
-fn edge(from: Phase, to: Phase) -> bool {
-    use Phase::{Active, Halted, Idle, Listen, Paused};
-    matches!(
-        (from, to),
-        (Idle, Listen) | (Idle, Active) // MOVER_LISTEN, MOVER_CONNECT
-            | (Listen, Active) | (Listen, Halted) // the peer connects; abort, accept fails
-            | (Active, Paused) | (Active, Halted) // the pump ends; abort, close
-            | (Paused, Active) | (Paused, Halted) // continue; abort, close, the peer goes
-            | (Halted, Idle) // stop
-    )
-}
-
-/// Whether a transfer in `mode` can work with the tape as this session has it open.
-pub fn check_tape(tape: TapeAccess, mode: Mode) -> Result<(), Refusal> {
-    match (tape, mode) {
-        (TapeAccess::NotOpen, _) => Err(Refusal::TapeNotOpen),
-        (TapeAccess::ReadOnly, Mode::Read) => Err(Refusal::TapeReadOnly),
-        (TapeAccess::ReadOnly, Mode::Write) | (TapeAccess::ReadWrite, _) => Ok(()),
-    }
-}
-
-/// Why a request is refused; `ndmp` maps it to an error code and sends the text to the DMA.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// The table [`legal`] says no.
-    #[error("the mover is {}: this request is not taken now", .0.name())]
-    IllegalState(Phase),
-    /// A value that can never be right.
-    #[error("{0}")]
-    IllegalArgs(&'static str),
-    /// Something must be asked for first.
-    #[error("{0}")]
-    Precondition(&'static str),
-    /// No tape is open on this session.
-    #[error("no tape device is open on this session: open one before the mover")]
-    TapeNotOpen,
-    /// The tape was opened for reading only.
-    #[error("the tape was opened for reading only: a backup needs it open for writing")]
-    TapeReadOnly,
-    /// A MOVER_READ is still being served.
-    #[error("the previous MOVER_READ is still in progress")]
-    ReadInProgress,
-}
-
-/// How this session has its tape open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TapeAccess {
-    /// Not at all.
-    NotOpen,
-    /// For reading.
-    ReadOnly,
-    /// For reading and writing.
-    ReadWrite,
-}
-
-/// What the shell has to set going.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// Pump from the connection to tape.
-    Backup {
-        /// Length of every record, in bytes.
-        record_bytes: u32,
-        /// Stream bytes until the window is full.
-        window_left_bytes: u64,
-    },
-    /// Pump `range` from tape to the connection.
-    Recover {
-        /// Greatest length of a record, in bytes.
-        record_bytes: u32,
-        /// What may be delivered without the DMA's help.
-        window: Window,
-        /// What to deliver.
-        range: ReadRange,
-    },
-}
-
 /// What the DMA is told by a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -302,44 +110,6 @@ impl Outcome {
     fn start(start: Option<Start>) -> Outcome {
         Outcome { start, ..Outcome::default() }
     }
-}
-
-/// How a pump ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Backup: the peer closed in order and everything is on stable storage. Recover: the peer went away.
-    PeerClosed,
-    /// The connection broke.
-    ConnectionBroken(String),
-    /// Backup: the window is full and there is a further byte.
-    WindowFull,
-    /// The tape is full (backup), or its data ended at the medium's end (recover).
-    EndOfMedium,
-    /// Recover: a filemark, or the end of data of a tape that is not full.
-    EndOfFile,
-    /// Recover: the byte at this stream offset is outside the window.
-    OutsideWindow(u64),
-    /// Recover: the whole range is delivered.
-    Satisfied,
-    /// The tape could not be read or written.
-    Media(String),
-    /// A fault of our own.
-    Internal(String),
-    /// It was told to stop; the state has moved on already.
-    Aborted,
-}
-
-/// What a pump hands back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// How it ended.
-    pub end: End,
-    /// The counters at the end.
-    pub progress: Progress,
-    /// Backup: bytes of the window still unused.
-    pub window_left_bytes: u64,
-    /// Recover: what is left of the MOVER_READ; `None` when it is satisfied.
-    pub read: Option<ReadRange>,
 }
 
 /// The mover of one session.
