@@ -16,10 +16,15 @@ impl Cartridges for DiskCartridges {
             let entry = entry?;
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
             let Ok(barcode) = Barcode::new(&name) else { continue };
-            if !entry.path().is_dir() || !tape::is_tape(&entry.path()) {
+            // Not through a link: it could lead into another loader, and `mv` of it would not move the tape.
+            let kind = entry.file_type()?;
+            if !tape::is_tape(&entry.path()) || !(kind.is_dir() || kind.is_symlink()) {
                 continue;
             }
             let problem = match tape::inspect(&entry.path()) {
+                _ if kind.is_symlink() => {
+                    Some("it is a symbolic link: move the tape's directory itself here".into())
+                }
                 Ok(summary) if summary.label.barcode != name => Some(format!(
                     "its label says {}, its directory {name}: rename the directory",
                     summary.label.barcode

@@ -144,7 +144,7 @@ fn tape_report(
     let report = TapeReport {
         barcode: barcode.to_string(),
         element,
-        place: place.to_string().replace('-', " "),
+        place: place.words(),
         problem,
         ..TapeReport::default()
     };

@@ -163,9 +163,11 @@ impl Drive {
     pub fn host_terminate(&mut self) -> Result<(), HostError> {
         let at_end = self.tape().is_ok_and(|tape| tape.is_at_end_of_data());
         let marks = u32::from(self.is_unterminated && at_end);
-        self.is_unterminated = false;
         match self.write_filemarks(marks) {
-            Ok(()) | Err(DriveError::Empty | DriveError::Unloaded) => Ok(()),
+            Ok(()) | Err(DriveError::Empty | DriveError::Unloaded) => {
+                self.is_unterminated = false;
+                Ok(())
+            }
             // Nothing of this session's to be kept: a protected tape has nothing unwritten.
             Err(DriveError::WriteProtected) if marks == 0 => Ok(()),
             Err(error) => Err(error.into()),

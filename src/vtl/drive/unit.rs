@@ -266,11 +266,16 @@ impl TapeDrive for Drive {
         if self.removal_prevented {
             return Err(DriveError::Prevented);
         }
+        let rewound = match self.tape() {
+            Ok(tape) => tape.rewind(),
+            Err(_) => return Ok(()),
+        };
         // First the durability point, which may fail and then leaves the tape where it is.
-        match self.rewind() {
-            Ok(()) => {}
-            Err(DriveError::Empty | DriveError::Unloaded) => return Ok(()),
-            Err(error) => return Err(error),
+        if let Err(error @ TapeError::Failed { .. }) = &rewound {
+            // It failed for good before, and whoever was writing has been told: keeping it in the drive saves nothing.
+            tracing::error!(serial = self.serial, %error, "unloading a tape that has failed");
+        } else {
+            self.finish(rewound)?;
         }
         if let Held::Ready(cartridge, tape) = std::mem::replace(&mut self.held, Held::Empty) {
             self.held = Held::Unloaded(cartridge);
