@@ -262,13 +262,15 @@ impl Drop for DriveLease {
             }
         }
         let release = Release(self.drive.clone());
-        let _ = self.drive.call(move |drive| {
+        let closed = self.drive.call(move |drive| {
             if let Err(error) = drive.host_terminate() {
                 tracing::error!(drive = release.0.name(), %error, "the tape could not be closed properly");
             }
             drive.prevent_removal(false);
             drop(release);
         });
+        // Nobody waits here: the queue does.
+        drop(closed);
     }
 }
 
