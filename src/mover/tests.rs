@@ -1,10 +1,11 @@
-//! Tests of the state machine: the table of requests, every edge, the rule of every request, and random histories.
+//! Tests of the state machine: the table of requests, every edge, and the rule of every request.
 //!
 //! The table stands here a second time, by hand, so that a slip in `legal` cannot hide. The pump's tests are in
-//! `pump/tests`.
+//! `pump/tests`; random histories in `history`.
+
+mod history;
 
 use super::*;
-use proptest::prelude::*;
 
 const RECORD: u32 = 100;
 const WINDOW: Window = Window { offset_bytes: 0, length_bytes: 1000 };
@@ -212,15 +213,33 @@ fn every_edge_is_walked() {
     for mode in [Mode::Read, Mode::Write] {
         let there = |phase| mover_in(phase, Some(mode));
         walk(there(Phase::Idle), &|mover| mover.listening(mode));
-        walk(there(Phase::Idle), &|mover| drop(mover.connected(mode)));
-        walk(there(Phase::Listen), &|mover| drop(mover.connected(mode)));
-        walk(there(Phase::Listen), &|mover| drop(mover.accept_failed()));
-        walk(there(Phase::Listen), &|mover| drop(mover.abort().unwrap()));
-        walk(there(Phase::Active), &|mover| drop(mover.ended(&ended(End::EndOfMedium))));
-        walk(there(Phase::Active), &|mover| drop(mover.abort().unwrap()));
-        walk(there(Phase::Paused), &|mover| drop(mover.continue_transfer().unwrap()));
-        walk(there(Phase::Paused), &|mover| drop(mover.close().unwrap()));
-        walk(there(Phase::Paused), &|mover| drop(mover.abort().unwrap()));
+        walk(there(Phase::Idle), &|mover| {
+            mover.connected(mode);
+        });
+        walk(there(Phase::Listen), &|mover| {
+            mover.connected(mode);
+        });
+        walk(there(Phase::Listen), &|mover| {
+            mover.accept_failed();
+        });
+        walk(there(Phase::Listen), &|mover| {
+            mover.abort().unwrap();
+        });
+        walk(there(Phase::Active), &|mover| {
+            mover.ended(&ended(End::EndOfMedium));
+        });
+        walk(there(Phase::Active), &|mover| {
+            mover.abort().unwrap();
+        });
+        walk(there(Phase::Paused), &|mover| {
+            mover.continue_transfer().unwrap();
+        });
+        walk(there(Phase::Paused), &|mover| {
+            mover.close().unwrap();
+        });
+        walk(there(Phase::Paused), &|mover| {
+            mover.abort().unwrap();
+        });
         walk(there(Phase::Halted), &|mover| mover.stop().unwrap());
     }
     assert!(walked.iter().all(|edge| EDGES.contains(edge)), "{walked:?}");
@@ -540,130 +559,5 @@ mod continue_transfer {
         let expected =
             Start::Recover { record_bytes: RECORD, window: window(300, u64::MAX), range: range(300, 600) };
         assert_eq!(mover.continue_transfer().unwrap().start, Some(expected));
-    }
-}
-
-mod history {
-    use super::*;
-
-    #[derive(Clone, Debug)]
-    enum Event {
-        Ask(Request, u64, u64),
-        Listening(Mode),
-        Connected(Mode),
-        AcceptFailed,
-        PeerGone,
-        Ended(End),
-        Observe(u64),
-    }
-
-    fn number() -> impl Strategy<Value = u64> {
-        prop_oneof![Just(0), Just(100), Just(u64::MAX), 0..2000_u64, any::<u64>()]
-    }
-
-    fn end() -> impl Strategy<Value = End> {
-        prop_oneof![
-            Just(End::PeerClosed),
-            Just(End::ConnectionBroken(String::new())),
-            Just(End::WindowFull),
-            Just(End::EndOfMedium),
-            Just(End::EndOfFile),
-            number().prop_map(End::OutsideWindow),
-            Just(End::Satisfied),
-            Just(End::Media(String::new())),
-            Just(End::Aborted),
-        ]
-    }
-
-    fn event() -> impl Strategy<Value = Event> {
-        let mode = prop_oneof![Just(Mode::Read), Just(Mode::Write)];
-        prop_oneof![
-            6 => (proptest::sample::select(&Request::ALL[..]), number(), number())
-                .prop_map(|(request, first, second)| Event::Ask(request, first, second)),
-            2 => mode.clone().prop_map(Event::Listening),
-            2 => mode.prop_map(Event::Connected),
-            1 => Just(Event::AcceptFailed),
-            1 => Just(Event::PeerGone),
-            3 => end().prop_map(Event::Ended),
-            1 => number().prop_map(Event::Observe),
-        ]
-    }
-
-    /// Does what the session does with `event`; `None` = refused.
-    fn apply(mover: &mut Mover, event: &Event) -> Option<Outcome> {
-        let done = |result: Result<(), Refusal>| result.ok().map(|()| Outcome::default());
-        match event.clone() {
-            Event::Ask(request, first, second) => match request {
-                Request::SetRecordSize => {
-                    done(mover.set_record_size(u32::try_from(first).unwrap_or(u32::MAX)))
-                }
-                Request::SetWindow => done(mover.set_window(window(first, second))),
-                Request::Read => mover.read(range(first, second)).ok(),
-                Request::Continue => mover.continue_transfer().ok(),
-                Request::Abort => mover.abort().ok(),
-                Request::Close => mover.close().ok(),
-                Request::Stop => done(mover.stop()),
-                Request::Listen | Request::Connect => None,
-            },
-            Event::Listening(mode) => {
-                mover.check_start(Request::Listen, mode, TapeAccess::ReadWrite).ok()?;
-                mover.listening(mode);
-                Some(Outcome::default())
-            }
-            Event::Connected(mode) => match *mover.state() {
-                State::Listen { mode } => Some(mover.connected(mode)),
-                _ => {
-                    mover.check_start(Request::Connect, mode, TapeAccess::ReadWrite).ok()?;
-                    Some(mover.connected(mode))
-                }
-            },
-            Event::AcceptFailed => Some(mover.accept_failed()),
-            Event::PeerGone => Some(mover.peer_gone()),
-            Event::Ended(end) => Some(mover.ended(&ended(end))),
-            Event::Observe(record_number) => {
-                mover.observe(Progress { record_number, ..Progress::default() });
-                Some(Outcome::default())
-            }
-        }
-    }
-
-    fn check_step(before: &Mover, after: &Mover, event: &Event, outcome: Option<&Outcome>) {
-        let (from, to) = (before.phase(), after.phase());
-        assert!(from == to || EDGES.contains(&(from, to)), "{event:?}: {from:?} to {to:?}");
-        let Some(outcome) = outcome else {
-            assert_eq!(format!("{before:?}"), format!("{after:?}"), "{event:?} was refused");
-            return;
-        };
-        let expected = match after.state() {
-            _ if from == to => None,
-            State::Paused(_, PauseReason::Seek) => match event {
-                Event::Ended(End::OutsideWindow(wanted)) => Some(Notice::Paused(PauseReason::Seek, *wanted)),
-                _ => panic!("{event:?} caused a seek"),
-            },
-            State::Paused(_, reason) => Some(Notice::Paused(*reason, 0)),
-            State::Halted { reason, .. } => Some(Notice::Halted(*reason)),
-            _ => None,
-        };
-        assert_eq!(outcome.notice, expected, "{event:?}");
-        assert_eq!(outcome.disconnect, from != to && to == Phase::Halted, "{event:?}");
-        assert!(outcome.start.is_none() || to == Phase::Active, "{event:?}");
-        if from != to && to == Phase::Idle {
-            assert_eq!((after.progress(), after.window(), after.mode()), (Progress::default(), None, None));
-            assert_eq!(after.transfer(), None);
-        }
-        let resizes = matches!(event, Event::Ask(Request::SetRecordSize, ..));
-        assert!(resizes || before.record_bytes() == after.record_bytes(), "{event:?}");
-    }
-
-    proptest! {
-        #[test]
-        fn any_history_keeps_to_the_edges(events in prop::collection::vec(event(), 0..80)) {
-            let mut mover = ready();
-            for event in &events {
-                let before = mover.clone();
-                let outcome = apply(&mut mover, event);
-                check_step(&before, &mover, event, outcome.as_ref());
-            }
-        }
     }
 }

@@ -262,14 +262,15 @@ impl Drop for DriveLease {
             }
         }
         let release = Release(self.drive.clone());
-        // Nobody waits for it: the next job on the queue does.
-        drop(self.drive.call(move |drive| {
+        let closed = self.drive.call(move |drive| {
             if let Err(error) = drive.host_terminate() {
                 tracing::error!(drive = release.0.name(), %error, "the tape could not be closed properly");
             }
             drive.prevent_removal(false);
             drop(release);
-        }));
+        });
+        // Nobody waits here: the queue does.
+        drop(closed);
     }
 }
 

@@ -77,7 +77,7 @@ fn one_holder_at_a_time_and_the_next_hears_who() {
     assert_eq!(drive.holder(), None);
     let lease = drive.acquire(&holder(1)).unwrap();
     assert_eq!(drive.holder(), Some(holder(1)));
-    let refused = drive.clone().acquire(&holder(2)).err();
+    let refused = drive.acquire(&holder(2)).err();
     assert_eq!(refused, Some(Occupied { by: holder(1), is_releasing: false }));
     drop(lease);
     assert_eq!(acquire_soon(&drive, 2).drive().holder(), Some(holder(2)));
@@ -184,8 +184,7 @@ fn robot_waits_for_a_session_that_is_leaving() {
     let busy = keep_busy(&lease);
     drop(lease.run(|drive| drive.host_write(b"data")));
     drop(lease);
-    let robot = drive.clone();
-    let removal = std::thread::spawn(move || robot.remove());
+    let removal = std::thread::spawn(move || drive.remove());
     std::thread::sleep(Duration::from_millis(50));
     assert!(!removal.is_finished());
     drop(busy);
@@ -199,14 +198,13 @@ fn robot_and_sessions_race_without_losing_a_filemark() {
     let Station { drive, tape, directory: _kept } = Station::new();
     let robot = drive.clone();
     let (stop, stopped) = channel::<()>();
-    let path = tape.clone();
     let removals = std::thread::spawn(move || {
         let mut removals = 0;
         while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
             if robot.remove().is_ok() {
-                let contents = contents(&path);
+                let contents = contents(&tape);
                 assert!(contents.last().is_none_or(|last| *last == 0), "{contents:?}");
-                robot.insert(&path, &barcode()).unwrap();
+                robot.insert(&tape, &barcode()).unwrap();
                 removals += 1;
             }
         }

@@ -112,138 +112,70 @@ fn port_tells_a_full_tape_from_one_with_room() {
     }
 }
 
-/// What a session does with the tape; what the tape holds in the end (0 = a mark).
+/// What a session does with the tape.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// TAPE_WRITE of 3 bytes.
+    Write,
+    /// A record of 3 bytes by the mover.
+    Pump,
+    /// MTIO EOF.
+    Marks(u32),
+    /// Any other MTIO.
+    Move(Motion, u32),
+}
+
+impl Step {
+    fn run(self, bench: &mut Bench) {
+        match self {
+            Step::Write => bench.drive.host_write(b"new").unwrap(),
+            Step::Pump => RecordPort::write_record(&mut bench.drive, b"new").unwrap(),
+            Step::Marks(count) => bench.drive.host_filemarks(count).unwrap(),
+            Step::Move(motion, count) => {
+                bench.drive.host_motion(motion, count, RULE).unwrap();
+            }
+        }
+    }
+}
+
+/// The steps, then what the tape holds after the close (0 = a mark).
 #[test]
 fn implicit_filemark_where_it_is_due_and_nowhere_else() {
-    type Use = fn(&mut Bench);
-    fn write(bench: &mut Bench) {
-        bench.drive.host_write(b"new").unwrap();
-    }
-    fn motion(bench: &mut Bench, motion: Motion, count: u32) {
-        bench.drive.host_motion(motion, count, RULE).unwrap();
-    }
-    let table: [(&str, Use, &[usize]); 15] = [
-        ("close", |bench| write(bench), &[3, 0]),
-        (
-            "rewind",
-            |bench| {
-                write(bench);
-                motion(bench, Motion::Rewind, 1)
-            },
-            &[3, 0],
-        ),
-        (
-            "unload",
-            |bench| {
-                write(bench);
-                motion(bench, Motion::Unload, 1)
-            },
-            &[3, 0],
-        ),
-        (
-            "fsf",
-            |bench| {
-                write(bench);
-                motion(bench, Motion::ForwardFiles, 1)
-            },
-            &[3, 0],
-        ),
-        (
-            "bsf",
-            |bench| {
-                write(bench);
-                motion(bench, Motion::BackwardFiles, 1)
-            },
-            &[3, 0],
-        ),
-        (
-            "bsf, then write over the mark",
-            |bench| {
-                write(bench);
-                motion(bench, Motion::BackwardFiles, 1);
-                write(bench)
-            },
-            &[3, 3, 0],
-        ),
-        (
-            "fsr: none of its own",
-            |bench| {
-                write(bench);
-                motion(bench, Motion::ForwardRecords, 9)
-            },
-            &[3, 0],
-        ),
-        (
-            "bsr: none inside data",
-            |bench| {
-                write(bench);
-                write(bench);
-                motion(bench, Motion::BackwardRecords, 1)
-            },
-            &[3, 3],
-        ),
-        (
-            "bsr, rewind",
-            |bench| {
-                write(bench);
-                write(bench);
-                motion(bench, Motion::BackwardRecords, 1);
-                motion(bench, Motion::Rewind, 1)
-            },
-            &[3, 3],
-        ),
-        (
-            "bsr and back",
-            |bench| {
-                write(bench);
-                motion(bench, Motion::BackwardRecords, 1);
-                motion(bench, Motion::ForwardRecords, 1)
-            },
-            &[3, 0],
-        ),
-        (
-            "fsf 0: no motion at all",
-            |bench| {
-                write(bench);
-                motion(bench, Motion::ForwardFiles, 0);
-                write(bench)
-            },
-            &[3, 3, 0],
-        ),
-        (
-            "a mark of the host's",
-            |bench| {
-                write(bench);
-                bench.drive.host_filemarks(1).unwrap()
-            },
-            &[3, 0],
-        ),
-        (
-            "no mark of the host's",
-            |bench| {
-                write(bench);
-                bench.drive.host_filemarks(0).unwrap()
-            },
-            &[3, 0],
-        ),
-        (
-            "nothing written",
-            |bench| {
-                motion(bench, Motion::Rewind, 1);
-                motion(bench, Motion::ForwardFiles, 5)
-            },
-            &[],
-        ),
-        ("by the pump", |bench| RecordPort::write_record(&mut bench.drive, b"new").unwrap(), &[3, 0]),
+    use Motion::{BackwardFiles, BackwardRecords, ForwardFiles, ForwardRecords, Rewind, Unload};
+    use Step::{Marks, Move, Pump, Write};
+    let table: [(&[Step], &[usize]); 18] = [
+        (&[Write], &[3, 0]),
+        (&[Pump], &[3, 0]),
+        (&[Write, Move(Rewind, 1)], &[3, 0]),
+        (&[Write, Move(Unload, 1)], &[3, 0]),
+        (&[Write, Move(ForwardFiles, 1)], &[3, 0]),
+        (&[Write, Move(BackwardFiles, 1)], &[3, 0]),
+        // The mark is there, and is written over knowingly.
+        (&[Write, Move(BackwardFiles, 1), Write], &[3, 3, 0]),
+        (&[Write, Move(ForwardFiles, 1), Write], &[3, 0, 3, 0]),
+        // Motions over records write none; the close does if the tape stands behind the data.
+        (&[Write, Move(ForwardRecords, 9)], &[3, 0]),
+        (&[Write, Move(ForwardRecords, 9), Write], &[3, 3, 0]),
+        (&[Write, Move(BackwardRecords, 1), Move(ForwardRecords, 1)], &[3, 0]),
+        // Inside data it would destroy what follows.
+        (&[Write, Write, Move(BackwardRecords, 1)], &[3, 3]),
+        (&[Write, Write, Move(BackwardRecords, 1), Move(Rewind, 1)], &[3, 3]),
+        (&[Write, Write, Move(BackwardRecords, 2), Move(ForwardFiles, 1)], &[3, 3]),
+        // No motion, no mark.
+        (&[Write, Move(ForwardFiles, 0), Write], &[3, 3, 0]),
+        // The host's own mark is enough; none of them is none.
+        (&[Write, Marks(1)], &[3, 0]),
+        (&[Write, Marks(0)], &[3, 0]),
+        (&[Move(Rewind, 1), Move(ForwardFiles, 5), Move(BackwardFiles, 1)], &[]),
     ];
-    for (name, work, expected) in table {
+    for (steps, expected) in table {
         let mut bench = Bench::new(ROOMY);
-        work(&mut bench);
+        steps.iter().for_each(|step| step.run(&mut bench));
         // Twice: it is never written twice.
         bench.drive.host_terminate().unwrap();
         bench.drive.host_terminate().unwrap();
         bench.drive.shut_down();
-        assert_eq!(bench.contents(), expected, "{name}");
+        assert_eq!(bench.contents(), expected, "{steps:?}");
     }
 }
 
