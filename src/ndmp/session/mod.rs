@@ -6,7 +6,7 @@
 //!
 //! It must not know sockets, threads, files or clocks: time and randomness come in as arguments, so whole dialogues
 //! run in a test at once. One file an interface: `connect`, `config`, `scsi`, `tape`, `mover`, `post` (NOTIFY and LOG).
-//! The shell that performs the effects is `ndmp::server`.
+//! The shell that performs the effects is `ndmp::shell`.
 
 mod auth;
 mod config;
@@ -186,11 +186,6 @@ impl Session {
         self.login.user().is_some()
     }
 
-    /// Whether the session holds a device or moves data, so that it must not end for being quiet.
-    pub fn is_busy(&self) -> bool {
-        !matches!(self.device, OpenDevice::None) || self.mover.phase() != Phase::Idle
-    }
-
     /// What an operator may know of it.
     pub fn summary(&self) -> Summary {
         let device = match &self.device {
@@ -218,7 +213,7 @@ impl Session {
             }
             // Some DMAs answer our posts (research: ignore silently).
             Ok(message) => {
-                tracing::debug!(code = ?message.header.message_code, "a reply from the DMA, ignored")
+                tracing::debug!(code = ?message.header.message_code, "a reply from the DMA, ignored");
             }
             Err(error) => self.on_headless_record(&error),
         }
@@ -332,7 +327,7 @@ impl Session {
             C::TapeClose => self.answer(head, message, Session::tape_close)?,
             C::TapeGetState => self.answer(head, message, |session, ()| session.tape_get_state(live))?,
             C::TapeMtio => {
-                self.answer(head, message, |session, request| session.tape_mtio(&request, live))?
+                self.answer(head, message, |session, request| session.tape_mtio(&request, live))?;
             }
             C::TapeWrite => self.answer(head, message, Session::tape_write)?,
             C::TapeRead => self.answer(head, message, Session::tape_read)?,
