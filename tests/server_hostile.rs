@@ -228,6 +228,23 @@ fn whoever_vanishes_frees_drive_and_robot_at_once() {
 }
 
 #[test]
+fn sessions_that_never_close_anything_leave_nothing_behind() {
+    let site = vault_with_loaded_drive();
+    let before = site.descriptors();
+    for _ in 0..100 {
+        // A probe that says nothing, a robot never closed, a mover left listening.
+        drop(Dma::bare(site.address()));
+        drop(Robot::open(site.dma(), "vault_robot"));
+        let mut dma = site.dma();
+        assert_eq!(dma.open_tape("vault_drive0", TapeOpenMode::Rdwr), Error::NoErr);
+        dma.record_size(512);
+        dma.window(0, u64::MAX);
+        assert!(dma.listen(MoverMode::Read).is_ok());
+    }
+    wait_for("the old number of descriptors", || (site.descriptors() <= before).then_some(()));
+}
+
+#[test]
 fn a_drive_in_use_is_told_with_its_holder_and_cannot_be_emptied() {
     let site = vault_with_loaded_drive();
     let mut holder = site.dma();

@@ -211,6 +211,26 @@ fn a_busy_mover_answers_and_is_aborted() {
 }
 
 #[test]
+fn a_data_server_that_takes_nothing_does_not_hold_the_drive() {
+    let site = site("", "64 MiB");
+    let mut dma = ready(&site);
+    let block = stream(1 << 20);
+    for _ in 0..20 {
+        assert_eq!(dma.write(&block), Error::NoErr);
+    }
+    assert_eq!(dma.mtio(TapeMtioOp::Rew, 1).error, Error::NoErr);
+    dma.record_size(1 << 20);
+    dma.window(0, u64::MAX);
+    let _deaf = data_connection(dma.listen(MoverMode::Write).unwrap());
+    wait_for("data connection", || (dma.mover_state().state == MoverState::Active).then_some(()));
+    assert_eq!(dma.mover_read(0, u64::MAX), Error::NoErr);
+    wait_for("a first record", || (dma.mover_state().bytes_moved.0 > 0).then_some(()));
+    assert_eq!(dma.steer(MessageCode::MoverAbort), Error::NoErr);
+    assert_eq!(halted(&mut dma), MoverHaltReason::Aborted);
+    assert_eq!(dma.close_tape(), Error::NoErr);
+}
+
+#[test]
 fn a_data_connection_that_breaks_is_told_as_such() {
     let site = site("", "8 MiB");
     let mut dma = ready(&site);

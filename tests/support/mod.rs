@@ -104,6 +104,12 @@ impl Site {
         self.address
     }
 
+    /// How many descriptors the server has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let pid = self.child.as_ref().expect("it runs").id();
+        fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+    }
+
     /// A DMA that is logged in.
     pub(crate) fn dma(&self) -> Dma {
         let mut dma = Dma::connect(self.address);

@@ -8,7 +8,7 @@ use crate::config::User;
 use crate::mover::Phase;
 use crate::ndmp::wire::{
     AuthAttr, AuthData, AuthType, ConfigGetAuthAttrReply, ConfigGetAuthAttrRequest, ConnectClientAuthReply,
-    ConnectClientAuthRequest, ConnectOpenReply, ConnectOpenRequest, Error, MessageCode, VERSION,
+    ConnectClientAuthRequest, ConnectOpenReply, Error, MessageCode, VERSION,
 };
 use std::sync::Arc;
 
@@ -74,16 +74,12 @@ impl Session {
         }
     }
 
-    /// CONNECT_OPEN (3.1.2.1). A repeat with the same version is taken, as the reference does.
-    pub(super) fn connect_open(
-        &mut self,
-        request: ConnectOpenRequest,
-    ) -> Result<Answer<ConnectOpenReply>, Fault> {
-        if u32::from(request.protocol_version) != VERSION {
-            return Err(Fault::new(
-                Error::IllegalArgs,
-                format!("NDMP version {} is not served; version {VERSION} is", request.protocol_version),
-            ));
+    /// CONNECT_OPEN (3.1.2.1). A repeat with the same version is taken, as the reference does. The version is read as
+    /// the whole word it has on the wire: a conformance test asks for -1, and is to learn that there is no such version.
+    pub(super) fn connect_open(&mut self, version: u32) -> Result<Answer<ConnectOpenReply>, Fault> {
+        if version != VERSION {
+            let text = format!("NDMP version {version} is not served; version {VERSION} is");
+            return Err(Fault::new(Error::IllegalArgs, text));
         }
         Ok(Answer::Now(ConnectOpenReply { error: Error::NoErr }))
     }

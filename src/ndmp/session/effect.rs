@@ -1,6 +1,6 @@
 //! What a session wants done, and what came of it: the border between its logic and the world.
 //!
-//! The session never does I/O; it returns effects, and the shell (`ndmp::server`) performs them in order. It must not
+//! The session never does I/O; it returns effects, and the shell (`ndmp::shell`) performs them in order. It must not
 //! know how.
 
 use crate::mover::{HaltReason, Mode, Progress, Start};

@@ -6,7 +6,7 @@
 //!
 //! It must not know sockets, threads, files or clocks: time and randomness come in as arguments, so whole dialogues
 //! run in a test at once. One file an interface: `connect`, `config`, `scsi`, `tape`, `mover`, `post` (NOTIFY and LOG).
-//! The shell that performs the effects is `ndmp::server`.
+//! The shell that performs the effects is `ndmp::shell`.
 
 mod auth;
 mod config;
@@ -184,11 +184,6 @@ impl Session {
     /// Whether a DMA has proved who it is.
     pub fn is_authenticated(&self) -> bool {
         self.login.user().is_some()
-    }
-
-    /// Whether the session holds a device or moves data, so that it must not end for being quiet.
-    pub fn is_busy(&self) -> bool {
-        !matches!(self.device, OpenDevice::None) || self.mover.phase() != Phase::Idle
     }
 
     /// What an operator may know of it.

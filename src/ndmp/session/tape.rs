@@ -19,6 +19,11 @@ use crate::vtl::drive::{DriveStatus, HostError, HostRead, MediumStatus, Motion};
 /// More filemarks in one request are refused: no DMA writes so many, and the drive would be deaf meanwhile.
 const FILEMARKS_MAX: u32 = 65_536;
 
+/// Operation codes that change what is on a tape (SSC-3 table 13): ERASE, FORMAT MEDIUM, SET CAPACITY, WRITE,
+/// WRITE ATTRIBUTE and WRITE FILEMARKS in all their lengths. A drive open for reading is not given them, as an
+/// operating system's driver does not, whether or not it would serve them.
+const WRITING_COMMANDS: [u8; 9] = [0x04, 0x0a, 0x0b, 0x10, 0x19, 0x80, 0x8a, 0x8d, 0x93];
+
 /// The drive a session has open.
 pub(super) struct OpenTape {
     pub(super) name: String,
@@ -225,8 +230,11 @@ impl Session {
         &mut self,
         request: ExecuteCdbRequest,
     ) -> Result<Answer<ExecuteCdbReply>, Fault> {
-        self.idle_tape()?;
+        let tape = self.idle_tape()?;
         let cdb = envelope(request)?;
+        if cdb.bytes.first().is_some_and(|opcode| WRITING_COMMANDS.contains(opcode)) {
+            check_may_write(tape)?;
+        }
         if let OpenDevice::Tape(tape) = &mut self.device {
             tape.is_at_mark = false;
         }

@@ -45,6 +45,7 @@ fn version_4_is_served_and_may_be_asked_for_again() {
     assert_eq!(open(4), Error::NoErr);
     assert_eq!(open(4), Error::NoErr);
     assert_eq!(open(3), Error::IllegalArgs, "another version after success");
+    assert_eq!(bench.error(MessageCode::ConnectOpen, &u32::MAX), Error::IllegalArgs, "beyond 16 bits");
     assert_eq!(bench.login("backup", "hunter2"), Error::NoErr, "a refused version ends nothing");
 }
 

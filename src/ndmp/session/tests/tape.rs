@@ -90,6 +90,25 @@ fn a_tape_open_for_reading_is_not_written() {
 }
 
 #[test]
+fn nor_by_a_cdb() {
+    let cdb = |opcode: u8, length: usize| {
+        let mut cdb = vec![0; length];
+        cdb[0] = opcode;
+        ExecuteCdbRequest { cdb: cdb.into(), ..Default::default() }
+    };
+    let writing = [(0x0a, 6), (0x10, 6), (0x19, 6), (0x80, 16), (0x8a, 16), (0x93, 16)];
+    let reading = [(0x00, 6), (0x01, 6), (0x08, 6), (0x11, 6), (0x12, 6), (0x1b, 6), (0x34, 10)];
+    for (opcode, length) in writing.into_iter().chain(reading) {
+        let mut bench = Bench::with_tape(TapeOpenMode::Read);
+        let deeds = bench.send(MessageCode::TapeExecuteCdb, &cdb(opcode, length));
+        let is_refused = deeds.error() == Error::Permission && deeds.order() == ["reply"];
+        assert_eq!(is_refused, writing.contains(&(opcode, length)), "{opcode:#x}");
+        let mut bench = Bench::with_tape(TapeOpenMode::Rdwr);
+        assert_eq!(bench.error(MessageCode::TapeExecuteCdb, &cdb(opcode, length)), Error::NoErr);
+    }
+}
+
+#[test]
 fn a_write_tells_how_much_and_what_stopped_it() {
     let mut bench = Bench::with_tape(TapeOpenMode::Raw);
     assert_eq!((write(&mut bench, b"12345").count, write(&mut bench, b"").count), (5, 0));
