@@ -5,17 +5,16 @@
 //! ends, however it ends, dropping its fields closes the device and frees it.
 
 use super::data::{DataConnection, Task, connect};
-use super::listener::told_to_stop;
 use super::registry::SessionEntry;
-use super::{Shared, work};
+use super::socket::{WRITE_TIMEOUT, prepare_control, send};
+use super::{Shared, told_to_stop, work};
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
 use crate::scsi::{Nexus, changer};
 use crate::vtl::drive::{DriveHandle, DriveLease, Holder};
 use crate::vtl::loader::Loader;
-use bytes::{Buf, Bytes, BytesMut};
-use std::collections::VecDeque;
+use bytes::BytesMut;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,18 +28,12 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
 /// A record that has begun must be whole after so long without a byte.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(120);
-/// A peer that takes no replies for so long is gone.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Once the server is being stopped, such a peer is waited for no longer than this.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an open waits for a drive whose last holder is just leaving.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
 const RELEASE_WAIT: Duration = Duration::from_secs(30);
 const BUSY_POLL: Duration = Duration::from_millis(5);
-/// Dead peers are found by keepalive: sessions are quiet for hours while a mover runs.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_PROBES: u32 = 6;
 /// How much is read from the socket at once at least.
 const READ_BYTES: usize = 16 * 1024;
 
@@ -101,8 +94,7 @@ impl Connection {
         entry: Arc<SessionEntry>,
         stop: watch::Receiver<bool>,
     ) -> io::Result<Connection> {
-        socket.set_nodelay(true)?;
-        keep_alive(&socket)?;
+        prepare_control(&socket)?;
         let peer = entry.peer.ip().to_canonical();
         let mut facts = shared.facts.clone();
         facts.users.retain(|user| user.allows(peer));
@@ -285,7 +277,7 @@ impl Connection {
             sleep(STOP_TIMEOUT).await;
         };
         tokio::select! {
-            written = write(&mut self.socket, frame) => written,
+            written = send(&mut self.socket, frame) => written,
             () = too_long => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no replies")),
         }
     }
@@ -374,59 +366,12 @@ impl Connection {
 pub(super) async fn refuse(mut socket: TcpStream, text: &str) {
     for effect in Session::refuse(text, now_unix_seconds()) {
         if let Effect::Send(frame) = effect
-            && write(&mut socket, frame).await.is_err()
+            && send(&mut socket, frame).await.is_err()
         {
             return;
         }
     }
     let _ = timeout(WRITE_TIMEOUT, socket.shutdown()).await;
-}
-
-/// Keepalive for connections that may be quiet for hours.
-pub(super) fn keep_alive(socket: &TcpStream) -> io::Result<()> {
-    let keepalive = socket2::TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
-        .with_retries(KEEPALIVE_PROBES);
-    socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
-}
-
-/// The whole record in as few system calls as the kernel takes.
-async fn write(socket: &mut TcpStream, frame: Frame) -> io::Result<()> {
-    let mut unsent = Unsent(frame.into_parts().into());
-    match timeout(WRITE_TIMEOUT, socket.write_all_buf(&mut unsent)).await {
-        Ok(result) => result,
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no replies")),
-    }
-}
-
-/// The parts of a record that are still to be sent, for one `writev`.
-struct Unsent(VecDeque<Bytes>);
-
-impl Buf for Unsent {
-    fn remaining(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.0.front().map_or(&[], |part| part)
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [io::IoSlice<'a>]) -> usize {
-        let filled = slices.iter_mut().zip(&self.0).map(|(slice, part)| *slice = io::IoSlice::new(part));
-        filled.count()
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        while let Some(part) = self.0.front_mut() {
-            if count < part.len() {
-                part.advance(count);
-                return;
-            }
-            count -= part.len();
-            self.0.pop_front();
-        }
-    }
 }
 
 /// Takes the drive; waits a moment for one whose holder is just leaving.

@@ -4,6 +4,7 @@
 //! they are parked here. It must not know what a mover's states mean. The pumps are `crate::mover::pump`.
 
 use super::DataSettings;
+use super::socket::prepare_data;
 use crate::mover::pump::{
     BackupCarry, BackupJob, PumpControl, RecoverCarry, RecoverJob, run_backup, run_recover,
 };
@@ -84,8 +85,7 @@ impl DataConnection {
     /// Takes a connected socket as the data connection; returns the peer's address.
     pub(super) fn adopt(&mut self, socket: TcpStream) -> io::Result<SocketAddrV4> {
         self.accept = None;
-        socket.set_nodelay(true)?;
-        super::connection::keep_alive(&socket)?;
+        prepare_data(&socket)?;
         let peer = match socket.peer_addr()? {
             SocketAddr::V4(peer) => peer,
             SocketAddr::V6(peer) => {

@@ -2,8 +2,8 @@
 //!
 //! It must not know the protocol, but for the refusal of a DMA that is not wanted.
 
-use super::Shared;
 use super::connection::{self, Connection};
+use super::{Shared, told_to_stop};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -73,12 +73,6 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receive
     }
     drop(listener);
     while sessions.join_next().await.is_some() {}
-}
-
-/// Ends when the server is being stopped.
-pub(super) async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
-    // An error means that whoever could stop us is gone, which is the same.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// One session from its first byte to its last. Whatever it logs says which session and whose it is.

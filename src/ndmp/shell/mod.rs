@@ -1,13 +1,14 @@
 //! The shell around sessions: sockets, time, and the threads that do what a session's effects ask for.
 //!
 //! `connection` runs one control connection, `data` its data connection, `work` what is done on the drive's thread,
-//! `registry` who is connected, `listener` takes new ones. It must not decide anything of the protocol: that is
+//! `registry` who is connected, `listener` takes new ones, `socket` how they are set up and written to. It must not decide anything of the protocol: that is
 //! `ndmp::session`.
 
 mod connection;
 mod data;
 mod listener;
 mod registry;
+mod socket;
 mod work;
 
 pub use listener::{Listeners, bind};
@@ -19,6 +20,7 @@ use crate::vtl::loader::Loader;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Everything that sessions share.
 pub struct Shared {
@@ -43,4 +45,10 @@ pub struct DataSettings {
     pub ports: Option<RangeInclusive<u16>>,
     /// Addresses offered instead of the control connection's own.
     pub addresses: Vec<Ipv4Addr>,
+}
+
+/// Ends when the server is being stopped.
+async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+    // An error means that whoever could stop us is gone, which is the same.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
