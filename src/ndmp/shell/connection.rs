@@ -142,7 +142,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for the next thing to happen. Input waits while a request is pending.
+    /// Waits for the next thing to happen. While a request is pending, of the input only its end is taken.
     async fn next_turn(&mut self) -> Turn {
         let wants_input = self.session.is_ready();
         tokio::select! {
@@ -150,7 +150,7 @@ impl Connection {
             accepted = optional(&mut self.data.accept) => Turn::Accepted(accepted),
             pumped = optional(&mut self.data.pump) => Turn::Pumped(pumped),
             () = optional(&mut self.data.peer_gone) => Turn::PeerGone,
-            read = self.socket.read_buf(&mut self.input), if wants_input => Turn::Read(read),
+            read = receive(&mut self.socket, &mut self.input, wants_input) => Turn::Read(read),
             () = told_to_stop(&mut self.stop) => Turn::Stop,
             () = sleep_until(self.deadline), if wants_input && self.has_deadline() => Turn::TimedOut,
         }
@@ -384,6 +384,18 @@ pub(super) fn keep_alive(socket: &TcpStream) -> io::Result<()> {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     socket2::SockRef::from(socket).set_tcp_keepalive(&keepalive)
+}
+
+/// Reads what comes, or waits for the end (0 bytes) alone: a DMA that is gone must not hold its drive until a request
+/// that takes long is served. The end is not seen behind a further request, which waits unread.
+async fn receive(socket: &mut TcpStream, input: &mut BytesMut, wants_input: bool) -> io::Result<usize> {
+    if wants_input {
+        return socket.read_buf(input).await;
+    }
+    match socket.peek(&mut [0]).await? {
+        0 => Ok(0),
+        _ => std::future::pending().await,
+    }
 }
 
 /// The whole record in as few system calls as the kernel takes.
