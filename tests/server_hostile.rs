@@ -227,6 +227,46 @@ fn whoever_vanishes_frees_drive_and_robot_at_once() {
     Robot::open(site.dma(), "vault_robot").load(DRIVE, SLOT);
 }
 
+/// An address at which connecting hangs: a listener whose queue is full. Keep what is returned.
+fn unanswering() -> (socket2::Socket, Vec<socket2::Socket>, u16) {
+    let stream = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let listener = stream();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let fillers = (0..3).map(|_| {
+        let filler = stream();
+        filler.set_nonblocking(true).unwrap();
+        let _ = filler.connect(&address);
+        filler
+    });
+    let fillers = fillers.collect();
+    (listener, fillers, address.as_socket().unwrap().port())
+}
+
+#[test]
+fn whoever_vanishes_while_a_request_is_served_frees_the_drive_at_once() {
+    let site = vault_with_loaded_drive();
+    let (_listener, _fillers, port) = unanswering();
+    for way in 0..2 {
+        let mut dma = site.dma();
+        assert_eq!(dma.open_tape("vault_drive0", TapeOpenMode::Rdwr), Error::NoErr);
+        dma.record_size(512);
+        dma.window(0, u64::MAX);
+        let address = TcpAddr { ip_addr: 0x7f00_0001, port, ..TcpAddr::default() };
+        let request = MoverConnectRequest { mode: MoverMode::Read, addr: Addr::Tcp(vec![address].into()) };
+        dma.send(MessageCode::MoverConnect, &request);
+        // Time for the server to take the request, which cannot end for seconds.
+        wait_for("the open drive", || {
+            (site.json(&["status"])["loaders"][0]["drives"][0]["in_use_by"].is_u64()).then_some(())
+        });
+        leave(dma, way);
+        let mut next = site.dma();
+        assert_eq!(next.open_tape("vault_drive0", TapeOpenMode::Rdwr), Error::NoErr, "{way}");
+        assert_eq!(next.close_tape(), Error::NoErr);
+    }
+}
+
 #[test]
 fn sessions_that_never_close_anything_leave_nothing_behind() {
     let site = vault_with_loaded_drive();

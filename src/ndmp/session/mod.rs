@@ -242,11 +242,7 @@ impl Session {
         self.observe(live);
         match event {
             Event::PeerConnected(peer) => self.data_peer_connected(peer),
-            Event::AcceptFailed(text) => {
-                self.log_error(&format!("the data connection could not be accepted: {text}"), None);
-                let outcome = self.mover.accept_failed();
-                self.apply(outcome);
-            }
+            Event::AcceptFailed(text) => self.data_peer_failed(&text),
             Event::PumpEnded(ended) => self.pump_ended(&ended),
             Event::PeerGone => {
                 let outcome = self.mover.peer_gone();

@@ -212,6 +212,15 @@ impl Session {
         self.apply(outcome);
     }
 
+    pub(super) fn data_peer_failed(&mut self, text: &str) {
+        if self.mover.phase() != Phase::Listen {
+            return;
+        }
+        self.log_error(&format!("the data connection could not be accepted: {text}"), None);
+        let outcome = self.mover.accept_failed();
+        self.apply(outcome);
+    }
+
     pub(super) fn pump_ended(&mut self, ended: &Ended) {
         match &ended.end {
             End::Media(text) => self.log_error(&format!("the tape failed: {text}"), None),

@@ -6,7 +6,7 @@
 
 use super::data::{DataConnection, Task, connect};
 use super::registry::SessionEntry;
-use super::socket::{WRITE_TIMEOUT, prepare_control, send};
+use super::socket::{WRITE_TIMEOUT, prepare_control, receive, send};
 use super::{Shared, told_to_stop, work};
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
@@ -19,7 +19,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -136,7 +136,7 @@ impl Connection {
         self.socket.shutdown().await
     }
 
-    /// Waits for the next thing to happen. Input waits while a request is pending.
+    /// Waits for the next thing to happen. While a request is pending, of the input only its end is taken.
     async fn next_turn(&mut self) -> Turn {
         let wants_input = self.session.is_ready();
         tokio::select! {
@@ -144,7 +144,7 @@ impl Connection {
             accepted = optional(&mut self.data.accept) => Turn::Accepted(accepted),
             pumped = optional(&mut self.data.pump) => Turn::Pumped(pumped),
             () = optional(&mut self.data.peer_gone) => Turn::PeerGone,
-            read = self.socket.read_buf(&mut self.input), if wants_input => Turn::Read(read),
+            read = receive(&mut self.socket, &mut self.input, wants_input) => Turn::Read(read),
             () = told_to_stop(&mut self.stop) => Turn::Stop,
             () = sleep_until(self.deadline), if wants_input && self.has_deadline() => Turn::TimedOut,
         }

@@ -1,15 +1,15 @@
-//! What every socket here is set to, and how a record is written to one.
+//! What every socket here is set to, and how records are read and written.
 //!
 //! Sessions are quiet for hours while a mover runs, so a dead peer is found by keepalive, never by silence. It must not
 //! know what the records say.
 
 use crate::ndmp::framing::Frame;
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use socket2::{SockRef, TcpKeepalive};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -35,6 +35,22 @@ pub(super) fn prepare_data(socket: &TcpStream) -> io::Result<()> {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_PROBES);
     SockRef::from(socket).set_tcp_keepalive(&keepalive)
+}
+
+/// Reads what comes, or waits for the end (0 bytes) alone: a DMA that is gone must not hold its drive until a request
+/// that takes long is served. The end is not seen behind a further request, which waits unread.
+pub(super) async fn receive(
+    socket: &mut TcpStream,
+    input: &mut BytesMut,
+    wants_input: bool,
+) -> io::Result<usize> {
+    if wants_input {
+        return socket.read_buf(input).await;
+    }
+    match socket.peek(&mut [0]).await? {
+        0 => Ok(0),
+        _ => std::future::pending().await,
+    }
 }
 
 /// Sends the whole record, in as few system calls as the kernel takes.
