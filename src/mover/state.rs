@@ -118,7 +118,7 @@ pub struct Mover {
     record_bytes: u32,
     window: Option<Window>,
     window_was_ever_set: bool,
-    /// A window was set since the last pause.
+    /// A window was set and no transfer has gone on with it yet.
     window_is_fresh: bool,
     /// SET_WINDOW's record number, until the transfer takes it over.
     record_number: u64,
@@ -420,7 +420,6 @@ impl Mover {
     fn pause(&mut self, reason: PauseReason, seek_bytes: u64) -> Outcome {
         let State::Active(active) = &self.state else { return Outcome::default() };
         let active = active.clone();
-        self.window_is_fresh = false;
         self.enter(State::Paused(active, reason));
         Outcome { notice: Some(Notice::Paused(reason, seek_bytes)), ..Outcome::default() }
     }

@@ -149,7 +149,7 @@ impl DriveHandle {
     }
 
     /// Queues `job`; the receiver gives what it returns, or an error if the thread is gone.
-    fn call<R: Send + 'static>(
+    pub(super) fn call<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut Drive) -> R + Send + 'static,
     ) -> oneshot::Receiver<R> {

@@ -160,6 +160,17 @@ fn window_ends_inside_a_record() {
     assert_eq!((recovery.tape.at, recovery.progress.record_number), (3, 3));
 }
 
+/// The DMA may have changed the tape in a pause: what was read before it is no longer what stands there.
+#[test]
+fn record_read_before_a_pause_is_not_used_behind_it() {
+    let mut recovery = Recovery { window: window(0, 25), ..Recovery::new(tape(&[10; 5])) };
+    assert_eq!(recovery.read(range(5, 25)).end, End::OutsideWindow(25));
+    recovery.tape = FakeTape::new(vec![Block::Record(vec![0xaa; 10])]);
+    (recovery.window, recovery.progress.record_number) = (window(20, u64::MAX), 2);
+    assert_eq!(recovery.go_on(range(25, 5)).end, End::Satisfied);
+    assert_eq!(recovery.receiver.received[20..], [0xaa; 5]);
+}
+
 #[test]
 fn outside_the_window_nothing_moves() {
     for (wanted, inside) in [(19, false), (20, true), (39, true), (40, false)] {
@@ -314,11 +325,19 @@ mod model {
     }
 
     #[derive(Clone, Copy, Debug)]
+    enum Length {
+        WithoutEnd,
+        Whole,
+        /// Some part of the segment, in bytes: it may end inside a record.
+        Part(prop::sample::Index),
+    }
+
+    #[derive(Clone, Copy, Debug)]
     enum Move {
-        /// The tape that holds the wanted byte; whether the window is without end.
-        Right(bool),
+        /// The tape that holds the wanted byte, and the window's length.
+        Right(Length),
         /// Some tape.
-        Any(prop::sample::Index, bool),
+        Any(prop::sample::Index, Length),
         /// MOVER_CONTINUE with everything as it is.
         Nothing,
     }
@@ -330,9 +349,14 @@ mod model {
             records,
             ends,
         });
+        let length = prop_oneof![
+            Just(Length::WithoutEnd),
+            Just(Length::Whole),
+            any::<prop::sample::Index>().prop_map(Length::Part),
+        ];
         let one_move = prop_oneof![
-            4 => any::<bool>().prop_map(Move::Right),
-            1 => (any::<prop::sample::Index>(), any::<bool>()).prop_map(|(at, max)| Move::Any(at, max)),
+            4 => length.clone().prop_map(Move::Right),
+            1 => (any::<prop::sample::Index>(), length).prop_map(|(at, length)| Move::Any(at, length)),
             1 => Just(Move::Nothing),
         ];
         (
@@ -344,7 +368,7 @@ mod model {
         )
             .prop_map(|(record, segments, reads, mut moves, mut takes)| {
                 // So that it comes to an end.
-                moves.push(Move::Right(true));
+                moves.push(Move::Right(Length::WithoutEnd));
                 takes.push(3_000_000);
                 Plan { record, segments, reads, moves, takes }
             })
@@ -450,17 +474,22 @@ mod model {
                 if at >= total {
                     return; // The DMA has no such tape: MOVER_CLOSE.
                 }
-                let (next, is_max) = match moves.next().unwrap() {
+                let (next, length) = match moves.next().unwrap() {
                     Move::Nothing => continue,
-                    Move::Any(any, is_max) => (any.index(plan.segments.len()), *is_max),
-                    Move::Right(is_max) => {
+                    Move::Any(any, length) => (any.index(plan.segments.len()), *length),
+                    Move::Right(length) => {
                         let holds = |index: &usize| load(plan, *index).1.contains(&(at / plan.record));
-                        ((0..plan.segments.len()).find(holds).unwrap(), *is_max)
+                        ((0..plan.segments.len()).find(holds).unwrap(), *length)
                     }
                 };
                 index = next;
                 (recovery.tape, here) = load(plan, index);
-                let length = if is_max { u64::MAX } else { (here.len() * plan.record) as u64 };
+                let bytes = here.len() * plan.record;
+                let length = match length {
+                    Length::WithoutEnd => u64::MAX,
+                    Length::Whole => bytes as u64,
+                    Length::Part(part) => part.index(bytes) as u64 + 1,
+                };
                 recovery.window = window((here.start * plan.record) as u64, length);
                 recovery.progress.record_number = here.start as u64;
                 (stands_at, held) = (here.start, None);

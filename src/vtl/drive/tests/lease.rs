@@ -192,6 +192,29 @@ fn robot_waits_for_a_session_that_is_leaving() {
     assert_eq!(contents(&tape), [4, 0]);
 }
 
+/// A session that comes between the robot's look and its grip keeps its tape, also when it leaves again at once:
+/// its close, which may owe the tape a filemark, is still in the queue.
+#[test]
+fn robot_does_not_take_the_tape_of_a_session_that_was_faster() {
+    for leaves in [false, true] {
+        let Station { drive, directory: _kept, .. } = Station::new();
+        let (busy, receiver) = channel::<()>();
+        drop(drive.call(move |_| receiver.recv()));
+        let robot = drive.clone();
+        let removal = std::thread::spawn(move || robot.remove());
+        // Long enough for the robot to have queued its job; if it has not, the answer is the same.
+        std::thread::sleep(Duration::from_millis(50));
+        let mut lease = Some(drive.acquire(&holder(1)).unwrap());
+        if leaves {
+            lease = None;
+        }
+        drop(busy);
+        assert!(matches!(removal.join().unwrap(), Err(BayError::InUse { .. })), "leaves: {leaves}");
+        drop(lease);
+        assert_eq!(drive.status().medium, MediumStatus::Ready);
+    }
+}
+
 /// Sessions come and go while the robot tries: whatever it gets is terminated and whole.
 #[test]
 fn robot_and_sessions_race_without_losing_a_filemark() {
