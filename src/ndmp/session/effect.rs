@@ -3,7 +3,7 @@
 //! The session never does I/O; it returns effects, and the shell (`ndmp::shell`) performs them in order. It must not
 //! know how.
 
-use crate::mover::{HaltReason, Mode, Progress, Start};
+use crate::mover::{Progress, Start};
 use crate::ndmp::framing::Frame;
 use crate::scsi::outcome::Outcome;
 use crate::vtl::drive::{DriveStatus, HostError, HostRead, Motion};
@@ -25,7 +25,7 @@ pub enum Effect {
         progress: Progress,
     },
     /// End the data connection, the listener, or the running pump.
-    Disconnect(HaltReason),
+    Disconnect,
     /// Close the open tape or robot. Its last data is made durable; only then is it free for others.
     CloseDevice,
     /// Forget what this session has told the robot (PREVENT, sense).
@@ -143,12 +143,4 @@ pub struct Live {
     pub drive: Option<DriveStatus>,
     /// The running pump's counters.
     pub progress: Option<Progress>,
-}
-
-/// What the data connection is for; for logs.
-pub fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Read => "backup",
-        Mode::Write => "recover",
-    }
 }

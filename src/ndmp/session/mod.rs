@@ -20,7 +20,7 @@ mod scsi;
 mod tape;
 
 pub use auth::{CHALLENGE_BYTES, md5_digest};
-pub use effect::{Cdb, Completion, Effect, Event, Live, OpenFault, TapeWork, Work, mode_name};
+pub use effect::{Cdb, Completion, Effect, Event, Live, OpenFault, TapeWork, Work};
 pub use facts::{Device, Facts, Identity};
 
 use crate::mover::{Mover, Phase};

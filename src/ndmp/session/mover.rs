@@ -239,10 +239,8 @@ impl Session {
         if let Some(notice) = outcome.notice {
             self.post_notice(notice);
         }
-        if outcome.disconnect
-            && let State::Halted { reason, .. } = *self.mover.state()
-        {
-            self.effects.push(Effect::Disconnect(reason));
+        if outcome.disconnect {
+            self.effects.push(Effect::Disconnect);
         }
         if let Some(start) = outcome.start {
             self.tape_is_moved();

@@ -228,8 +228,7 @@ impl Connection {
     /// A recovery that waits for the DMA must notice when the data server goes.
     fn watch_if_idle(&mut self, effects: &[Effect]) {
         let is_recovery = matches!(self.session.data_mode(), Some(crate::mover::Mode::Write));
-        let goes_on =
-            effects.iter().any(|effect| matches!(effect, Effect::Pump { .. } | Effect::Disconnect(_)));
+        let goes_on = effects.iter().any(|effect| matches!(effect, Effect::Pump { .. } | Effect::Disconnect));
         if is_recovery && !goes_on {
             self.data.watch();
         }
@@ -257,7 +256,7 @@ impl Connection {
                         tracing::error!("a pump was asked for without an open drive");
                     }
                 },
-                Effect::Disconnect(_) => self.data.disconnect(),
+                Effect::Disconnect => self.data.disconnect(),
                 Effect::CloseDevice => self.device = Device::None,
                 Effect::ResetRobot => {
                     if let Device::Robot { nexus, .. } = &self.device {

@@ -4,7 +4,7 @@
 //! happened is kept in order as [`Did`]s. It knows nothing of what is right in a dialogue: the tests do.
 
 use crate::config::{AuthKinds, Secret, User};
-use crate::mover::{HaltReason, Start};
+use crate::mover::Start;
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
@@ -21,7 +21,7 @@ pub(super) enum Did {
     Posted(Message),
     Worked(Work),
     Pumped(Start),
-    Disconnected(HaltReason),
+    Disconnected,
     ClosedDevice,
     ResetRobot,
     Authenticated,
@@ -42,7 +42,7 @@ impl Did {
             },
             Did::Worked(_) => "work",
             Did::Pumped(_) => "pump",
-            Did::Disconnected(_) => "disconnect",
+            Did::Disconnected => "disconnect",
             Did::ClosedDevice => "close",
             Did::ResetRobot => "reset",
             Did::Authenticated => "authenticated",
@@ -305,7 +305,7 @@ impl Bench {
                     Did::Worked(work)
                 }
                 Effect::Pump { start, .. } => Did::Pumped(start),
-                Effect::Disconnect(reason) => Did::Disconnected(reason),
+                Effect::Disconnect => Did::Disconnected,
                 Effect::CloseDevice => Did::ClosedDevice,
                 Effect::ResetRobot => Did::ResetRobot,
                 Effect::Authenticated => Did::Authenticated,
