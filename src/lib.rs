@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+mod files;
 pub mod mover;
 pub mod ndmp;
 pub mod scsi;

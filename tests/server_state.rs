@@ -158,3 +158,21 @@ fn loaders_with_equal_barcodes_are_told_apart() {
     assert_eq!(dma.open_tape("attic_drive0", TapeOpenMode::Read), Error::NoErr);
     assert_eq!(dma.read(1), Err(Error::Eom));
 }
+
+#[test]
+fn a_file_system_that_is_not_mounted_makes_no_new_loader() {
+    let mut site = vault();
+    site.terminate();
+    std::fs::rename(site.path("vault"), site.path("elsewhere")).unwrap();
+    std::fs::create_dir(site.path("vault")).unwrap();
+    let refused = site.command(&["serve"]).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("vault") && said.contains("mount its file system"), "{said}");
+    assert_eq!(std::fs::read_dir(site.path("vault")).unwrap().count(), 0, "nothing was made");
+    std::fs::remove_dir(site.path("vault")).unwrap();
+    std::fs::rename(site.path("elsewhere"), site.path("vault")).unwrap();
+    site.start_again();
+    assert_eq!(Robot::open(site.dma(), "vault_robot").tapes()[&SLOT], "VLT001L8");
+}

@@ -3,7 +3,7 @@
 //! It must not run inside the runtime: mounting the tapes that stood in drives waits for the drives' threads.
 
 use super::cartridges::DiskCartridges;
-use super::{ServerError, host};
+use super::{ServerError, host, known};
 use crate::config::{Config, LoaderConfig};
 use crate::ndmp::session::{Device, Facts};
 use crate::ndmp::shell::{DataSettings, Registry, Shared};
@@ -12,6 +12,7 @@ use crate::vtl::bay::Bay;
 use crate::vtl::drive::DriveHandle;
 use crate::vtl::element::{ElementCounts, ElementLayout};
 use crate::vtl::loader::{Loader, LoaderSettings};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Opens everything the configuration names.
@@ -32,9 +33,23 @@ pub(super) fn assemble(config: &Config) -> Result<Shared, ServerError> {
         registry: Registry::default(),
     };
     for loader in &config.loaders {
-        open_loader(loader, &mut shared).map_err(|error| format!("loader {:?}: {error}", loader.name))?;
+        open_known_loader(loader, &config.server.state_dir, &mut shared)
+            .map_err(|error| format!("loader {:?}: {error}", loader.name))?;
     }
     Ok(shared)
+}
+
+fn open_known_loader(
+    config: &LoaderConfig,
+    state_directory: &Path,
+    shared: &mut Shared,
+) -> Result<(), ServerError> {
+    known::check(state_directory, &config.path)?;
+    open_loader(config, shared)?;
+    if let Some(loader) = shared.robots.last() {
+        known::remember(state_directory, &config.path, loader.uuid());
+    }
+    Ok(())
 }
 
 fn open_loader(config: &LoaderConfig, shared: &mut Shared) -> Result<(), ServerError> {

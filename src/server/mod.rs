@@ -1,11 +1,13 @@
 //! The server: opens the loaders, starts the drives, listens, and stops in order.
 //!
 //! `assembly` makes what sessions share from the configuration, `report` and `offline` tell operators about it,
-//! `cartridges` joins loaders to tapes on disk, `host` says what machine this is. It must not know the protocol.
+//! `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were, `host` says what machine
+//! this is. It must not know the protocol.
 
 mod assembly;
 mod cartridges;
 mod host;
+mod known;
 mod offline;
 mod report;
 

@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::error::TapeError;
 use super::format::{DATA_START_BYTES, TapeHeader};
-use super::label::{self, BARCODE_RULE, Counters, Label, is_barcode, sync_directory};
+use super::label::{self, BARCODE_RULE, Counters, Label, is_barcode};
 use super::log::io_error;
-use super::storage::open_file;
 use super::tape::{DATA, INDEX};
+use crate::files::{open_file, sync_directory};
 
 /// What a new tape shall be.
 #[derive(Clone, Debug, PartialEq, Eq)]

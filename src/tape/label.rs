@@ -3,15 +3,15 @@
 //! Never needed to read the log's records, so losing counters is not losing data. Written by rename, with the
 //! previous version beside it; see `FORMAT.md`, "label.toml".
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::TapeError;
-use super::storage::open_file;
+use crate::files::{open_file, remove_if_there, sync_directory, write_anew};
 
 const LABEL: &str = "label.toml";
 const BACKUP: &str = "label.toml.bak";
@@ -132,11 +132,7 @@ fn read(path: &Path) -> Result<Label, String> {
 
 fn replace(directory: &Path, text: &[u8]) -> io::Result<()> {
     let (label, temporary) = (directory.join(LABEL), directory.join(TEMPORARY));
-    // Made anew, never written through: the name may be a link to anywhere.
-    remove_if_there(&temporary)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-    file.write_all(text)?;
-    file.sync_all()?;
+    write_anew(&temporary, text)?;
     if read(&label).is_ok() {
         // A second name for the old label, not a rename: there is no instant without a label.
         let backup = directory.join(BACKUP_TEMPORARY);
@@ -146,16 +142,4 @@ fn replace(directory: &Path, text: &[u8]) -> io::Result<()> {
     }
     fs::rename(&temporary, &label)?;
     sync_directory(directory)
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Makes the names in `directory` durable.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }

@@ -29,5 +29,4 @@ pub use label::{Counters, Label};
 pub use medium::{FILEMARK_RESERVE_BYTES, ReadOutcome, early_warning_bytes};
 pub use position::Position;
 pub use seek::{Spaced, Stop};
-pub(crate) use storage::open_file;
 pub use tape::{Summary, Tape, inspect, is_tape};

@@ -3,27 +3,11 @@
 //!
 //! Knows nothing of what the bytes mean.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
-use rustix::fs::OFlags;
 use rustix::io::Errno;
-
-/// Opens the regular file at `path`. A name in a tape's or a loader's directory may be anything, as such directories
-/// are carried about: a symbolic link is not followed (a write through it would change a file elsewhere), and a FIFO
-/// or a device is refused, not waited for.
-pub(crate) fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = options.custom_flags(flags.bits().cast_signed()).open(path).map_err(|error| {
-        match error.raw_os_error().map(Errno::from_raw_os_error) {
-            Some(Errno::LOOP) => io::Error::other("it is a symbolic link; put the file itself there"),
-            _ => error,
-        }
-    })?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
-}
 
 /// A file: bytes at offsets, and the promise of [`Storage::sync`].
 pub(super) trait Storage {

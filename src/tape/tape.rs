@@ -13,13 +13,14 @@ use rustix::fs::{FlockOperation, flock};
 use super::error::{TapeError, is_disk_full};
 use super::format::DATA_START_BYTES;
 use super::index;
-use super::label::{self, Label, sync_directory};
+use super::label::{self, Label};
 use super::log::{Log, io_error, read_header};
 use super::medium::{FILEMARK_RESERVE_BYTES, Limits, Medium, ReadOutcome};
 use super::position::Position;
 use super::recovery::Tail;
 use super::seek::{Spaced, Stop};
-use super::storage::{FileStorage, Storage, open_file};
+use super::storage::{FileStorage, Storage};
+use crate::files::{open_file, sync_directory};
 
 pub(super) const DATA: &str = "data";
 pub(super) const INDEX: &str = "index";

@@ -132,7 +132,7 @@ impl Site {
         }
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tapesilo"));
         command.args(args).args(["--config", "t.toml"]).current_dir(self.scratch.path());
         command.env_remove("RUST_LOG").env_remove("TAPESILO_LOG");

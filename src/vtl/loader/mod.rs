@@ -33,7 +33,7 @@ use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Pla
 use super::inventory::{Cartridges, FoundTape, InventoryChange, reconcile};
 use super::slots::file::{self, SlotFileError};
 use super::slots::{Entry, SlotMap};
-use crate::tape::open_file;
+use crate::files::open_file;
 
 /// The file whose lock says that a process has the loader open.
 pub const LOCK_NAME: &str = "lock";

@@ -6,8 +6,8 @@
 //! Must not know of elements' addresses or of what the directory holds beside these files.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::{Entry, SlotMap};
-use crate::tape::open_file;
+use crate::files::{self, open_file};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::Place;
 
@@ -157,6 +157,12 @@ pub fn restore(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
     save(directory, map)
 }
 
+/// Whether a loader's map, or a backup of it, is in `directory`, readable or not.
+pub fn exists(directory: &Path) -> bool {
+    // What cannot be asked is taken to be there: nobody may then make a new one.
+    [FILE_NAME, BACKUP_NAME].iter().any(|name| directory.join(name).try_exists().unwrap_or(true))
+}
+
 /// Keeps the map: when this returns without an error it survives a power failure.
 ///
 /// # Errors
@@ -168,7 +174,7 @@ pub fn save(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
         path: path.clone(),
         source: io::Error::other(reason),
     })?;
-    write_durably(&new, &text).map_err(io_error("write", &new))?;
+    files::write_anew(&new, text.as_bytes()).map_err(io_error("write", &new))?;
     match fs::rename(&path, directory.join(BACKUP_NAME)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(io_error("rename", &path)(error));
@@ -181,7 +187,7 @@ pub fn save(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
 
 /// Makes the names in a directory durable.
 fn sync_directory(directory: &Path) -> Result<(), SlotFileError> {
-    File::open(directory).and_then(|opened| opened.sync_all()).map_err(io_error("synchronise", directory))
+    files::sync_directory(directory).map_err(io_error("synchronise", directory))
 }
 
 fn read_one(path: &Path) -> Result<SlotMap, Unusable> {
@@ -240,17 +246,6 @@ fn encode(map: &SlotMap) -> Result<String, toml::ser::Error> {
     };
     let body = toml::to_string(&document)?;
     Ok(format!("# Which tape is in which element. Written by tapesilo; do not edit while it runs.\n{body}"))
-}
-
-fn write_durably(path: &Path, text: &str) -> io::Result<()> {
-    // Made anew, never written through: the name may be a link to anywhere.
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SlotFileError {
