@@ -123,11 +123,15 @@ fn read(path: &Path) -> Result<Label, String> {
     if text.len() as u64 > LABEL_BYTES_MAX {
         return Err("too long for a label".to_owned());
     }
-    // The TOML error says the line, the column and the key.
-    let label: Label =
-        toml::from_str(&text).map_err(|error| error.to_string().trim_end().replace('\n', "\n    "))?;
+    let label: Label = toml::from_str(&text).map_err(|error| one_line(&text, &error))?;
     // It goes into messages and is compared with names of directories: nothing that a label can do with it is wanted.
     if is_barcode(&label.barcode) { Ok(label) } else { Err(BARCODE_RULE.to_owned()) }
+}
+
+/// Where and what, in one line; the TOML error's own form has four.
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    format!("line {}: {}", before.matches('\n').count() + 1, error.message().replace('\n', " "))
 }
 
 fn replace(directory: &Path, text: &[u8]) -> io::Result<()> {
