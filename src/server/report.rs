@@ -42,9 +42,16 @@ impl LiveReporter {
         pairs.map(|(config, loader)| (config, &**loader)).find(|(config, _)| config.name == name)
     }
 
-    fn report(&self, config: &LoaderConfig, loader: &Loader, sessions: &[SessionReport]) -> LoaderReport {
+    /// A loader and its tapes; every tape is looked at once.
+    fn report(
+        &self,
+        config: &LoaderConfig,
+        loader: &Loader,
+        sessions: &[SessionReport],
+    ) -> (LoaderReport, Vec<TapeReport>) {
         let elements = loader.elements();
-        let mut report = loader_report(config, &elements, &self.tapes_of(config, &elements));
+        let tapes = self.tapes_of(config, &elements);
+        let mut report = loader_report(config, &elements, &tapes);
         let robot = sessions.iter().find(|session| session.device.as_ref() == Some(&report.robot_device));
         report.robot_in_use_by = robot.map(|session| session.id);
         for drive in &mut report.drives {
@@ -52,7 +59,12 @@ impl LiveReporter {
                 complete(drive, handle, self.session_at(&drive.name));
             }
         }
-        report
+        (report, tapes)
+    }
+
+    fn reports(&self, sessions: &[SessionReport]) -> Vec<(LoaderReport, Vec<TapeReport>)> {
+        let pairs = self.config.loaders.iter().zip(&self.shared.robots);
+        pairs.map(|(config, loader)| self.report(config, loader, sessions)).collect()
     }
 
     /// The session that has this device open.
@@ -70,28 +82,27 @@ impl LiveReporter {
 
 impl Reporter for LiveReporter {
     fn status(&self) -> StatusReport {
-        let loaders = self.loaders();
+        let sessions = self.sessions();
+        let reports = self.reports(&sessions);
         StatusReport {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             started_unix_seconds: self.started_unix_seconds,
             uptime_seconds: self.started.elapsed().as_secs(),
             listen: self.addresses.iter().map(SocketAddr::to_string).collect(),
-            alerts: loaders.iter().flat_map(|loader| self.alerts(loader)).collect(),
-            loaders,
-            sessions: self.sessions(),
+            alerts: reports.iter().flat_map(|(loader, tapes)| alerts(loader, tapes)).collect(),
+            loaders: reports.into_iter().map(|(loader, _)| loader).collect(),
+            sessions,
         }
     }
 
     fn loaders(&self) -> Vec<LoaderReport> {
-        let sessions = self.sessions();
-        let pairs = self.config.loaders.iter().zip(&self.shared.robots);
-        pairs.map(|(config, loader)| self.report(config, loader, &sessions)).collect()
+        self.reports(&self.sessions()).into_iter().map(|(loader, _)| loader).collect()
     }
 
     fn loader(&self, name: &str) -> Option<LoaderReport> {
         let (config, loader) = self.find(name)?;
-        Some(self.report(config, loader, &self.sessions()))
+        Some(self.report(config, loader, &self.sessions()).0)
     }
 
     fn tapes(&self, loader: &str) -> Option<TapesResult> {
@@ -114,26 +125,19 @@ impl LiveReporter {
         }
         tapes
     }
+}
 
-    fn alerts(&self, loader: &LoaderReport) -> Vec<AlertReport> {
-        let tapes = self.tapes(&loader.name).and_then(Result::ok).unwrap_or_default();
-        let of_tapes = tapes.into_iter().filter_map(|tape| {
-            let message = tape.problem?;
-            Some(AlertReport {
-                severity: "warning".into(),
-                subject: format!("tape {}", tape.barcode),
-                message,
-            })
-        });
-        let of_drives =
-            loader.drives.iter().filter(|drive| drive.state == "failed").map(|drive| AlertReport {
-                severity: "critical".into(),
-                subject: format!("drive {}", drive.name),
-                message: "the drive could not mount its tape; see the tape's alert and the server's log"
-                    .into(),
-            });
-        of_drives.chain(of_tapes).collect()
-    }
+fn alerts(loader: &LoaderReport, tapes: &[TapeReport]) -> Vec<AlertReport> {
+    let of_tapes = tapes.iter().filter_map(|tape| {
+        let message = tape.problem.clone()?;
+        Some(AlertReport { severity: "warning".into(), subject: format!("tape {}", tape.barcode), message })
+    });
+    let of_drives = loader.drives.iter().filter(|drive| drive.state == "failed").map(|drive| AlertReport {
+        severity: "critical".into(),
+        subject: format!("drive {}", drive.name),
+        message: "the drive could not mount its tape; see the tape's alert and the server's log".into(),
+    });
+    of_drives.chain(of_tapes).collect()
 }
 
 fn complete(report: &mut DriveReport, handle: &DriveHandle, session: Option<(u64, Summary)>) {
