@@ -3,7 +3,8 @@
 //! It must not run inside the runtime: mounting the tapes that stood in drives waits for the drives' threads.
 
 use super::cartridges::DiskCartridges;
-use super::{ServerError, host, known};
+use super::known::KnownLoaders;
+use super::{ServerError, host};
 use crate::config::{Config, LoaderConfig};
 use crate::ndmp::session::{Device, Facts};
 use crate::ndmp::shell::{DataSettings, Registry, Shared};
@@ -12,8 +13,8 @@ use crate::vtl::bay::Bay;
 use crate::vtl::drive::DriveHandle;
 use crate::vtl::element::{ElementCounts, ElementLayout};
 use crate::vtl::loader::{Loader, LoaderSettings};
-use std::path::Path;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Opens everything the configuration names.
 pub(super) fn assemble(config: &Config) -> Result<Shared, ServerError> {
@@ -32,8 +33,9 @@ pub(super) fn assemble(config: &Config) -> Result<Shared, ServerError> {
         sessions_max: config.server.max_sessions,
         registry: Registry::default(),
     };
+    let mut known = KnownLoaders::load(&config.server.state_dir);
     for loader in &config.loaders {
-        open_known_loader(loader, &config.server.state_dir, &mut shared)
+        open_known_loader(loader, &mut known, &mut shared)
             .map_err(|error| format!("loader {:?}: {error}", loader.name))?;
     }
     Ok(shared)
@@ -41,18 +43,16 @@ pub(super) fn assemble(config: &Config) -> Result<Shared, ServerError> {
 
 fn open_known_loader(
     config: &LoaderConfig,
-    state_directory: &Path,
+    known: &mut KnownLoaders,
     shared: &mut Shared,
 ) -> Result<(), ServerError> {
-    known::check(state_directory, &config.path)?;
-    open_loader(config, shared)?;
-    if let Some(loader) = shared.robots.last() {
-        known::remember(state_directory, &config.path, loader.uuid());
-    }
+    known.check(&config.path)?;
+    let uuid = open_loader(config, shared)?;
+    known.remember(&config.path, uuid);
     Ok(())
 }
 
-fn open_loader(config: &LoaderConfig, shared: &mut Shared) -> Result<(), ServerError> {
+fn open_loader(config: &LoaderConfig, shared: &mut Shared) -> Result<Uuid, ServerError> {
     // The drives' serial numbers come from the loader's identity, and the loader is opened with its drives.
     let identity = Loader::identity_of(&config.path)?;
     let mut bays: Vec<Arc<dyn Bay>> = Vec::new();
@@ -68,7 +68,7 @@ fn open_loader(config: &LoaderConfig, shared: &mut Shared) -> Result<(), ServerE
     let name = config.robot_device();
     shared.facts.robots.push(device(config, name, loader.serial(), &CHANGER));
     shared.robots.push(Arc::new(loader));
-    Ok(())
+    Ok(identity.uuid())
 }
 
 fn device(config: &LoaderConfig, name: String, serial: String, product: &Product) -> Device {

@@ -18,12 +18,18 @@ const TEMPORARY_NAME: &str = "loaders.toml.new";
 /// More than this is no list of loaders.
 const BYTES_MAX: u64 = 1 << 20;
 
-/// The list: the uuid of the loader that was served from a directory last.
+/// The list as it stands in the file: the uuid of the loader that was served from a directory last.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Known {
+struct Document {
     #[serde(default)]
     loaders: BTreeMap<PathBuf, Uuid>,
+}
+
+/// The list, read once.
+pub(super) struct KnownLoaders {
+    state_directory: PathBuf,
+    document: Document,
 }
 
 /// Why a loader is not made anew.
@@ -38,48 +44,55 @@ pub(super) struct LoaderGone {
     list: PathBuf,
 }
 
-/// Refuses a loader whose directory was not empty before and is now.
-pub(super) fn check(state_directory: &Path, directory: &Path) -> Result<(), LoaderGone> {
-    match read(state_directory).loaders.get(directory) {
-        Some(uuid) if !slots::file::exists(directory) => Err(LoaderGone {
-            directory: directory.to_owned(),
-            uuid: *uuid,
-            list: state_directory.join(FILE_NAME),
-        }),
-        _ => Ok(()),
+impl KnownLoaders {
+    /// Reads the list; one that cannot be read is empty.
+    pub(super) fn load(state_directory: &Path) -> KnownLoaders {
+        KnownLoaders { state_directory: state_directory.to_owned(), document: read(state_directory) }
+    }
+
+    /// Refuses a loader whose directory was not empty before and is now.
+    pub(super) fn check(&self, directory: &Path) -> Result<(), LoaderGone> {
+        match self.document.loaders.get(directory) {
+            Some(uuid) if !slots::file::exists(directory) => Err(LoaderGone {
+                directory: directory.to_owned(),
+                uuid: *uuid,
+                list: self.state_directory.join(FILE_NAME),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers that `directory` holds the loader `uuid`. Not being able to is worth a warning, not more.
+    pub(super) fn remember(&mut self, directory: &Path, uuid: Uuid) {
+        if self.document.loaders.insert(directory.to_owned(), uuid) == Some(uuid) {
+            return;
+        }
+        if let Err(error) = write(&self.state_directory, &self.document) {
+            let list = self.state_directory.join(FILE_NAME);
+            tracing::warn!(%error, "cannot remember the loaders in {}", list.display());
+        }
     }
 }
 
-/// Remembers that `directory` holds the loader `uuid`. Not being able to is worth a warning, not more.
-pub(super) fn remember(state_directory: &Path, directory: &Path, uuid: Uuid) {
-    let mut known = read(state_directory);
-    if known.loaders.insert(directory.to_owned(), uuid) == Some(uuid) {
-        return;
-    }
-    if let Err(error) = write(state_directory, &known) {
-        tracing::warn!(%error, "cannot remember the loaders in {}", state_directory.join(FILE_NAME).display());
-    }
-}
-
-fn read(state_directory: &Path) -> Known {
+fn read(state_directory: &Path) -> Document {
     let path = state_directory.join(FILE_NAME);
     let mut text = String::new();
     let read = open_file(OpenOptions::new().read(true), &path)
         .and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text));
-    let known = match read {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Known::default(),
+    let document = match read {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Document::default(),
         Err(error) => Err(error.to_string()),
         Ok(_) => toml::from_str(&text).map_err(|error| error.message().to_owned()),
     };
-    known.unwrap_or_else(|reason| {
+    document.unwrap_or_else(|reason| {
         tracing::warn!(reason, "{} is not understood and made anew", path.display());
-        Known::default()
+        Document::default()
     })
 }
 
-fn write(state_directory: &Path, known: &Known) -> io::Result<()> {
+fn write(state_directory: &Path, document: &Document) -> io::Result<()> {
     fs::create_dir_all(state_directory)?;
-    let text = toml::to_string(known).map_err(io::Error::other)?;
+    let text = toml::to_string(document).map_err(io::Error::other)?;
     let comment = "# The loaders that were served here. Without its line a loader's empty directory makes a new loader.\n";
     let new = state_directory.join(TEMPORARY_NAME);
     write_anew(&new, format!("{comment}{text}").as_bytes())?;
@@ -90,6 +103,14 @@ fn write(state_directory: &Path, known: &Known) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn check(state: &Path, directory: &Path) -> Result<(), LoaderGone> {
+        KnownLoaders::load(state).check(directory)
+    }
+
+    fn remember(state: &Path, directory: &Path, uuid: Uuid) {
+        KnownLoaders::load(state).remember(directory, uuid);
+    }
 
     #[test]
     fn only_a_directory_that_held_a_loader_and_is_empty_is_refused() {
