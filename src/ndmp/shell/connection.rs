@@ -44,16 +44,16 @@ enum Device {
     Robot { loader: Arc<Loader>, nexus: Arc<Mutex<Nexus>> },
 }
 
-/// What a piece of work brings: the session's part, and the shell's.
-struct Done {
-    completion: Completion,
-    device: Option<Device>,
-    socket: Option<TcpStream>,
+/// What a piece of work brings: the session's part, and what the shell takes over before.
+enum Done {
+    Completed(Completion),
+    Opened(Device, Completion),
+    Connected(TcpStream),
 }
 
 impl From<Completion> for Done {
     fn from(completion: Completion) -> Done {
-        Done { completion, device: None, socket: None }
+        Done::Completed(completion)
     }
 }
 
@@ -152,7 +152,6 @@ impl Connection {
 
     /// Hands the turn to the session.
     fn take(&mut self, turn: Turn) -> io::Result<Vec<Effect>> {
-        let live = self.live();
         Ok(match turn {
             Turn::Read(read) => {
                 if read? == 0 {
@@ -172,7 +171,7 @@ impl Connection {
                 self.work = None;
                 // Nothing was read meanwhile: the rest of the next record was not late.
                 self.postpone_deadline();
-                self.finish(done, &live)
+                self.finish(done)
             }
             Turn::Accepted(accepted) => {
                 self.data.accept = None;
@@ -183,41 +182,45 @@ impl Connection {
                     }
                     Err(error) => Event::AcceptFailed(error.to_string()),
                 };
-                let effects = self.session.on_event(event, &live);
+                let effects = self.raise(event);
                 self.watch_if_idle(&effects);
                 effects
             }
             Turn::Pumped(pumped) => {
                 let ended = self.data.park(pumped);
-                let is_recovery = matches!(self.session.data_mode(), Some(crate::mover::Mode::Write));
-                let effects = self.session.on_event(Event::PumpEnded(ended), &live);
-                if is_recovery {
-                    self.watch_if_idle(&effects);
-                }
+                let effects = self.raise(Event::PumpEnded(ended));
+                self.watch_if_idle(&effects);
                 effects
             }
             Turn::PeerGone => {
                 self.data.peer_gone = None;
-                self.session.on_event(Event::PeerGone, &live)
+                self.raise(Event::PeerGone)
             }
-            Turn::Stop => self.session.on_event(Event::Shutdown, &live),
+            Turn::Stop => self.raise(Event::Shutdown),
             Turn::TimedOut => {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer fell silent"));
             }
         })
     }
 
-    fn finish(&mut self, done: Done, live: &Live) -> Vec<Effect> {
-        if let Some(device) = done.device {
-            self.device = device;
-        }
-        let completion = match done.socket.map(|socket| self.data.adopt(socket)) {
-            None => done.completion,
-            Some(Ok(peer)) => Completion::Connected(Ok(peer)),
-            Some(Err(error)) => Completion::Connected(Err(error.to_string())),
+    fn raise(&mut self, event: Event) -> Vec<Effect> {
+        let live = self.live();
+        self.session.on_event(event, &live)
+    }
+
+    fn finish(&mut self, done: Done) -> Vec<Effect> {
+        let completion = match done {
+            Done::Completed(completion) => completion,
+            Done::Opened(device, completion) => {
+                self.device = device;
+                completion
+            }
+            Done::Connected(socket) => {
+                Completion::Connected(self.data.adopt(socket).map_err(|error| error.to_string()))
+            }
         };
         let is_connected = matches!(completion, Completion::Connected(Ok(_)));
-        let live = Live { drive: self.drive_status(), ..live.clone() };
+        let live = self.live();
         let effects = self.session.on_completion(completion, &live);
         if is_connected {
             self.watch_if_idle(&effects);
@@ -292,7 +295,7 @@ impl Connection {
                 let loader = self.shared.robots[index].clone();
                 let device = Device::Robot { loader, nexus: Arc::default() };
                 let completion = Completion::RobotOpened(Ok(()));
-                Box::pin(async { Done { completion, device: Some(device), socket: None } })
+                Box::pin(async { Done::Opened(device, completion) })
             }
             (Work::Tape(tape_work), Device::Tape(lease)) => {
                 let running = lease.run(move |drive| work::perform(drive, tape_work));
@@ -311,12 +314,7 @@ impl Connection {
             }
             (Work::Connect(addresses), _) => Box::pin(async move {
                 match connect(&addresses).await {
-                    // The address is filled in when the socket has been taken over.
-                    Ok(socket) => Done {
-                        completion: Completion::Connected(Err(String::new())),
-                        device: None,
-                        socket: Some(socket),
-                    },
+                    Ok(socket) => Done::Connected(socket),
                     Err(text) => Completion::Connected(Err(text)).into(),
                 }
             }),
@@ -380,7 +378,7 @@ async fn open_tape(drive: DriveHandle, holder: Holder) -> Done {
         let occupied = match drive.acquire(&holder) {
             Ok(lease) => {
                 let completion = Completion::TapeOpened(Ok(drive.status()));
-                return Done { completion, device: Some(Device::Tape(lease)), socket: None };
+                return Done::Opened(Device::Tape(lease), completion);
             }
             Err(occupied) => occupied,
         };
