@@ -135,8 +135,6 @@ pub struct Summary {
     pub mode: Option<crate::mover::Mode>,
     /// The mover's counters as last seen.
     pub progress: crate::mover::Progress,
-    /// The data connection's other end.
-    pub data_peer: Option<SocketAddrV4>,
 }
 
 impl Session {
@@ -199,7 +197,6 @@ impl Session {
             mover: self.mover.phase(),
             mode: self.mover.mode(),
             progress: self.mover.progress(),
-            data_peer: self.data_peer,
         }
     }
 

@@ -102,11 +102,6 @@ impl DriveHandle {
         &self.0.name
     }
 
-    /// The serial number of VPD page 80h.
-    pub fn serial(&self) -> &str {
-        &self.0.serial
-    }
-
     /// What the drive published last.
     pub fn status(&self) -> DriveStatus {
         self.0.status.get()
