@@ -116,6 +116,21 @@ pub(super) enum Kind {
     Filemark,
 }
 
+/// What stands behind a payload: 0 to 7 bytes of padding and the trailer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tail {
+    bytes: [u8; ALIGNMENT_BYTES + TRAILER_BYTES],
+    length: usize,
+}
+
+impl std::ops::Deref for Tail {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
 /// The header before every record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RecordHeader {
@@ -144,15 +159,18 @@ impl RecordHeader {
         Cursor::new(offset.saturating_add(self.total_bytes()), position)
     }
 
-    /// Appends the whole record (header, payload, padding, trailer) to `out`. `payload` has `stored_bytes` bytes.
-    pub(super) fn encode_onto(&self, seed: u32, payload: &[u8], out: &mut Vec<u8>) {
-        debug_assert_eq!(payload.len(), self.stored_bytes as usize);
+    /// What stands before and behind the payload in the log: the header; padding and trailer.
+    pub(super) fn frame(&self, seed: u32) -> ([u8; RECORD_HEADER_BYTES], Tail) {
         let header = self.encode(seed);
-        out.extend_from_slice(&header);
-        out.extend_from_slice(payload);
-        let padding = payload.len().next_multiple_of(ALIGNMENT_BYTES) - payload.len();
-        out.extend_from_slice(&[0; ALIGNMENT_BYTES][..padding]);
-        out.extend_from_slice(&self.trailer(seed));
+        let padding_bytes = self.padding_bytes();
+        let mut bytes = [0; ALIGNMENT_BYTES + TRAILER_BYTES];
+        bytes[padding_bytes..padding_bytes + TRAILER_BYTES].copy_from_slice(&self.trailer_of(&header));
+        (header, Tail { bytes, length: padding_bytes + TRAILER_BYTES })
+    }
+
+    fn padding_bytes(&self) -> usize {
+        let stored = self.stored_bytes as usize;
+        stored.next_multiple_of(ALIGNMENT_BYTES) - stored
     }
 
     pub(super) fn encode(&self, seed: u32) -> [u8; RECORD_HEADER_BYTES] {
@@ -214,12 +232,15 @@ impl RecordHeader {
 
     /// The trailer: the record's length, tied to its header.
     pub(super) fn trailer(&self, seed: u32) -> [u8; TRAILER_BYTES] {
-        let header = self.encode(seed);
+        self.trailer_of(&self.encode(seed))
+    }
+
+    fn trailer_of(&self, header: &[u8; RECORD_HEADER_BYTES]) -> [u8; TRAILER_BYTES] {
         let total =
             u32::try_from(self.total_bytes()).expect("at most 16 MiB and a little, checked in lengths_hold");
         let mut bytes = [0; TRAILER_BYTES];
         bytes[0..4].copy_from_slice(&total.to_le_bytes());
-        let sum = crc32c::crc32c_append(u32_at(&header, 52), &bytes[0..4]);
+        let sum = crc32c::crc32c_append(u32_at(header, 52), &bytes[0..4]);
         bytes[4..8].copy_from_slice(&sum.to_le_bytes());
         bytes
     }

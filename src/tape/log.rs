@@ -1,10 +1,13 @@
 //! The log of one tape: which records are live, where they end, and what is buffered before they reach the disk.
 //!
-//! Knows nothing of positions a host asks for, of capacity or of labels. `append.rs` writes, `read.rs` reads; how
-//! the end is found after a crash stands in `../recovery.rs`.
+//! Knows nothing of positions a host asks for, of capacity or of labels. `append.rs` writes, `slots.rs` lets records
+//! be received where they will be written from, `pending.rs` is that place, `read.rs` reads; how the end is found
+//! after a crash stands in `../recovery.rs`.
 
 mod append;
+mod pending;
 mod read;
+mod slots;
 
 use std::io;
 use std::path::Path;
@@ -15,7 +18,9 @@ use super::format::{DATA_START_BYTES, TAPE_HEADER_BYTES, TapeHeader, TapeHeaderE
 use super::position::Cursor;
 use super::storage::Storage;
 
+use pending::Pending;
 pub(super) use read::{Found, PayloadError};
+pub(super) use slots::Slots;
 
 /// Where the second copy of the tape header stands; the first stands at 0.
 const SECOND_COPY: u64 = TAPE_HEADER_BYTES as u64;
@@ -33,7 +38,7 @@ pub(super) struct Log<S> {
     end: Cursor,
     /// How many bytes of the log are in `storage`; the rest, up to `end`, is in `pending`.
     flushed: u64,
-    pending: Vec<u8>,
+    pending: Pending,
     /// Whether storage holds writes that no sync has covered.
     dirty: bool,
     /// Up to which offset disk space is reserved.
@@ -74,7 +79,7 @@ impl<S: Storage> Log<S> {
             seed: header.checksum_seed(),
             end: Cursor::unknown(length),
             flushed: length,
-            pending: Vec::new(),
+            pending: Pending::at(length),
             dirty: false,
             reserved: length,
             reserve_end,

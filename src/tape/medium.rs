@@ -101,9 +101,18 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// Whether a write at `at` is in the early warning zone.
     pub(super) fn is_early_warning(&self, at: Cursor) -> bool {
+        at.offset - DATA_START_BYTES >= self.early_warning_start()
+            || (self.log.disk_is_low() && at.offset == self.end().offset)
+    }
+
+    fn early_warning_start(&self) -> u64 {
         let capacity = self.limits.capacity_bytes;
-        let begin = capacity.saturating_sub(early_warning_bytes(capacity));
-        at.offset - DATA_START_BYTES >= begin || (self.log.disk_is_low() && at.offset == self.end().offset)
+        capacity.saturating_sub(early_warning_bytes(capacity))
+    }
+
+    /// How much may be written behind the end of data without being in the early warning zone.
+    pub(super) fn bytes_before_early_warning(&self) -> u64 {
+        self.early_warning_start().saturating_sub(self.used_bytes())
     }
 
     /// Writes one record here; what stands behind is destroyed. On an error no record was written.
@@ -181,7 +190,14 @@ impl<S: Storage, I: Storage> Medium<S, I> {
     /// A durability point; the position is then the beginning of the tape, even after an error.
     pub(super) fn rewind(&mut self) -> Result<(), TapeError> {
         self.cursor = Cursor::BEGINNING;
-        self.sync()
+        self.sync()?;
+        self.rest();
+        Ok(())
+    }
+
+    /// Gives back memory and threads that only a running transfer needs.
+    pub(super) fn rest(&mut self) {
+        self.log.rest();
     }
 
     /// Leaves everything durable and the index up to date, so that the next open needs no scan.

@@ -5,11 +5,13 @@
 //! reading), [`index`] and [`recovery`] (finding places fast, and finding the end after a crash), [`medium`] (what
 //! a tape does: write, space, locate), [`tape`] (the directory, the lock and the label around it).
 
+mod buffer;
 mod create;
 mod error;
 mod format;
 mod index;
 mod label;
+mod loan;
 mod log;
 mod medium;
 mod position;
@@ -26,6 +28,7 @@ pub use create::{NewTape, create};
 pub use error::TapeError;
 pub use format::{DATA_START_BYTES, FORMAT_VERSION, RECORD_BYTES_MAX, RECORD_OVERHEAD_BYTES};
 pub use label::{Counters, Label};
+pub use loan::Loan;
 pub use medium::{FILEMARK_RESERVE_BYTES, ReadOutcome, early_warning_bytes};
 pub use position::Position;
 pub use seek::{Spaced, Stop};

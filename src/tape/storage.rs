@@ -1,13 +1,17 @@
 //! The few file operations that a log and an index need, behind a trait, so that tests can let them fail or cut
-//! the power between any two of them.
+//! the power between any two of them. `storage/file.rs` does them on a file system, `storage/behind.rs` on a thread.
 //!
 //! Knows nothing of what the bytes mean.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+mod behind;
+mod file;
 
-use rustix::io::Errno;
+use std::io;
+use std::ops::Range;
+
+use super::buffer::AlignedBuffer;
+
+pub(super) use file::FileStorage;
 
 /// A file: bytes at offsets, and the promise of [`Storage::sync`].
 pub(super) trait Storage {
@@ -20,6 +24,21 @@ pub(super) trait Storage {
     /// Writes all of `bytes` at `offset`. After an error any part of them may have been written.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
+    /// As [`Storage::write_at`] with `buffer[range]`, but may return before it is done and put another buffer of the
+    /// same length in the place of `buffer`. Everything else waits for it; its error comes with the next call that
+    /// can have one, [`Storage::sync`] at the latest. On an error of its own `buffer` is what it was.
+    fn write_behind(
+        &mut self,
+        offset: u64,
+        buffer: &mut AlignedBuffer,
+        range: Range<usize>,
+    ) -> io::Result<()> {
+        self.write_at(offset, &buffer[range])
+    }
+
+    /// Gives back threads and memory that only writing needs. A later write takes them again.
+    fn rest(&mut self) {}
+
     /// Cuts the file to `length` bytes and gives back what was reserved beyond.
     fn truncate(&mut self, length: u64) -> io::Result<()>;
 
@@ -27,69 +46,6 @@ pub(super) trait Storage {
     fn sync(&mut self) -> io::Result<()>;
 
     /// Takes disk space for the bytes `offset..end` without changing the length, so that writing them cannot run
-    /// out of it. File systems that cannot do that answer `Ok` and may run out later.
+    /// out of it. Where the file system cannot do that, `Ok` means that much more than that seems to be free.
     fn reserve(&mut self, offset: u64, end: u64) -> io::Result<()>;
-}
-
-/// A file on a file system.
-#[derive(Debug)]
-pub(super) struct FileStorage {
-    file: File,
-    /// Whether the file system counts names; some in user space say 0 of every file.
-    counts_names: bool,
-}
-
-impl FileStorage {
-    pub(super) fn new(file: File) -> FileStorage {
-        let counts_names = file.metadata().is_ok_and(|metadata| metadata.nlink() > 0);
-        FileStorage { file, counts_names }
-    }
-}
-
-impl Storage for FileStorage {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.file.read_at(&mut buffer[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
-    }
-
-    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
-    }
-
-    fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        // fdatasync: the length is among the metadata that it must write, for growth and (on Linux) for cuts.
-        self.file.sync_data()?;
-        // Durable bytes that no name leads to are lost with the last handle: nobody may be told that they are safe.
-        if self.counts_names && self.file.metadata()?.nlink() == 0 {
-            return Err(io::Error::other("the file was deleted while it was open"));
-        }
-        Ok(())
-    }
-
-    fn reserve(&mut self, offset: u64, end: u64) -> io::Result<()> {
-        use rustix::fs::{FallocateFlags, fallocate};
-        let length = end.saturating_sub(offset);
-        let reserved =
-            rustix::io::retry_on_intr(|| fallocate(&self.file, FallocateFlags::KEEP_SIZE, offset, length));
-        match reserved {
-            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(errno) => Err(errno.into()),
-        }
-    }
 }

@@ -79,7 +79,7 @@ pub fn inspect(directory: &Path) -> Result<Summary, TapeError> {
 pub struct Tape {
     directory: PathBuf,
     label: Label,
-    medium: Medium<FileStorage, FileStorage>,
+    pub(super) medium: Medium<FileStorage, FileStorage>,
     is_closed: bool,
 }
 
@@ -101,7 +101,9 @@ impl Tape {
         label = label::load(directory)?;
         let reserve_end =
             label.capacity_bytes.saturating_add(DATA_START_BYTES).saturating_add(FILEMARK_RESERVE_BYTES);
-        let mut log = Log::open(tape.clone(), &path, FileStorage::new(file), reserve_end)?;
+        let storage =
+            if read_only.is_some() { FileStorage::new(file) } else { FileStorage::direct(file, &path) };
+        let mut log = Log::open(tape.clone(), &path, storage, reserve_end)?;
         if let Some(reason) = read_only {
             log.set_read_only(&reason);
         }
@@ -206,10 +208,14 @@ impl Tape {
     /// After [`TapeError::Io`] every further write is refused until the tape is opened again.
     pub fn write_record(&mut self, data: &[u8]) -> Result<(), TapeError> {
         self.medium.write_record(data)?;
-        let counters = &mut self.label.counters;
-        counters.records_written = counters.records_written.saturating_add(1);
-        counters.bytes_written = counters.bytes_written.saturating_add(data.len() as u64);
+        self.count_written(1, data.len() as u64);
         Ok(())
+    }
+
+    pub(super) fn count_written(&mut self, records: u64, bytes: u64) {
+        let counters = &mut self.label.counters;
+        counters.records_written = counters.records_written.saturating_add(records);
+        counters.bytes_written = counters.bytes_written.saturating_add(bytes);
     }
 
     /// Writes `count` filemarks and makes everything durable. A count of 0 does only that, and destroys nothing.
@@ -280,6 +286,11 @@ impl Tape {
     /// Makes everything durable.
     pub fn sync(&mut self) -> Result<(), TapeError> {
         self.medium.sync()
+    }
+
+    /// Gives back memory and threads that only a running transfer needs; the next one takes them again.
+    pub fn rest(&mut self) {
+        self.medium.rest();
     }
 
     /// Makes everything durable, writes the index and the label, and gives the tape back.

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod hostile;
 mod limits;
+mod loan;
 mod memory;
 mod model;
 mod opening;

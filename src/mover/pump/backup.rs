@@ -1,12 +1,13 @@
 //! Backup: the connection's bytes become records on tape (NDMPv4 3.6.1, mode READ).
 //!
-//! Every record is full; the last one is padded with zeros. A record that meets the end of the medium stays in the
+//! Records are received in place, as long as the drive lends room for them; what is special goes through the carry,
+//! record by record. Every record is full; the last one is padded with zeros. A record that meets the end of the medium stays in the
 //! carry and is the first one on the next tape. It must not decide what a pause is for. See `recover` for the way
 //! back.
 
 use super::{BATCH_BYTES, PumpControl};
 use crate::mover::{End, Ended, Progress};
-use crate::vtl::drive::{RecordPort, WriteStop};
+use crate::vtl::drive::{RecordLoan, RecordPort, WriteStop};
 use std::io::{self, Read};
 
 /// Bytes received and not yet on tape. Lives as long as the data connection.
@@ -35,13 +36,17 @@ impl BackupCarry {
         }
     }
 
+    fn held_bytes(&self) -> usize {
+        self.end - self.start
+    }
+
     fn is_empty(&self) -> bool {
         self.start == self.end
     }
 
     /// Stream bytes of the next record, when it is whole or the stream has ended.
     fn next_record_bytes(&self) -> Option<usize> {
-        let held = self.end - self.start;
+        let held = self.held_bytes();
         if held >= self.record_bytes {
             Some(self.record_bytes)
         } else if self.is_ended && held > 0 {
@@ -56,6 +61,12 @@ impl BackupCarry {
         let whole = self.start..self.start + self.record_bytes;
         self.buffer[self.start + stream_bytes..whole.end].fill(0);
         &self.buffer[whole]
+    }
+
+    /// Holds `bytes`, less than one record, and nothing else.
+    fn hold(&mut self, bytes: &[u8]) {
+        self.buffer[..bytes.len()].copy_from_slice(bytes);
+        (self.start, self.end) = (0, bytes.len());
     }
 
     fn consume(&mut self, stream_bytes: usize) {
@@ -102,6 +113,18 @@ pub struct BackupJob {
     pub control: PumpControl,
 }
 
+impl BackupJob {
+    /// Counts records that have been written, `stream_bytes` of them not padding.
+    fn count(&mut self, records: u64, record_bytes: usize, stream_bytes: u64) {
+        // Its start is SET_WINDOW's, that is the network's.
+        self.progress.record_number = self.progress.record_number.saturating_add(records);
+        self.progress.moved_bytes += stream_bytes;
+        if self.window_left_bytes != u64::MAX {
+            self.window_left_bytes -= records.saturating_mul(record_bytes as u64);
+        }
+    }
+}
+
 /// Pumps until the stream, the window or the tape ends. Everything counted is on stable storage when it returns,
 /// or the end says that it is not.
 pub fn run_backup(
@@ -115,6 +138,7 @@ pub fn run_backup(
         (end, Ok(())) | (end @ End::Media(_), Err(_)) => end,
         (_, Err(cause)) => End::Media(cause),
     };
+    drive.rest();
     drive.publish();
     job.control.progress.set(job.progress);
     Ended { end, progress: job.progress, window_left_bytes: job.window_left_bytes, read: None }
@@ -126,42 +150,105 @@ fn transfer(
     carry: &mut BackupCarry,
     job: &mut BackupJob,
 ) -> End {
-    let record_bytes = carry.record_bytes as u64;
     loop {
-        while let Some(stream_bytes) = carry.next_record_bytes() {
-            if job.control.is_aborted() {
-                return End::Aborted;
-            }
-            if job.window_left_bytes < record_bytes {
-                return End::WindowFull;
-            }
-            match drive.write_record(carry.next_record(stream_bytes)) {
-                Ok(()) => {}
-                Err(WriteStop::EndOfMedium) => return End::EndOfMedium,
-                Err(WriteStop::Failed(cause)) => return End::Media(cause),
-            }
-            carry.consume(stream_bytes);
-            // Its start is SET_WINDOW's, that is the network's.
-            job.progress.record_number = job.progress.record_number.saturating_add(1);
-            job.progress.moved_bytes += stream_bytes as u64;
-            if job.window_left_bytes != u64::MAX {
-                job.window_left_bytes -= record_bytes;
-            }
-        }
-        job.control.progress.set(job.progress);
-        drive.publish();
-        if carry.is_ended {
-            return End::PeerClosed;
-        }
-        if job.window_left_bytes < record_bytes && !carry.is_empty() {
-            return End::WindowFull;
-        }
-        let filled = carry.fill(stream);
-        if job.control.is_aborted() {
-            return End::Aborted;
-        }
-        if let Err(error) = filled {
-            return End::ConnectionBroken(error.to_string());
+        if let Some(end) = receive_records(drive, stream, carry, job)
+            .or_else(|| write_held(drive, carry, job))
+            .or_else(|| receive(stream, carry, job))
+        {
+            return end;
         }
     }
+}
+
+/// The fast way: as long as the drive lends room, records are received where they are written from.
+fn receive_records<D: RecordPort>(
+    drive: &mut D,
+    stream: &mut impl Read,
+    carry: &mut BackupCarry,
+    job: &mut BackupJob,
+) -> Option<End> {
+    let record_bytes = u32::try_from(carry.record_bytes).ok()?;
+    loop {
+        let records_max = job.window_left_bytes / u64::from(record_bytes);
+        if records_max == 0 || carry.held_bytes() >= carry.record_bytes || carry.is_ended {
+            return None;
+        }
+        let mut loan = match drive.lend(record_bytes, records_max) {
+            Ok(loan) => loan?,
+            Err(cause) => return Some(End::Media(cause)),
+        };
+        let end = fill(&mut loan, stream, carry, job);
+        carry.hold(loan.rest());
+        if end.is_some() {
+            return end;
+        }
+    }
+}
+
+/// Receives into `loan` until it is full or the stream ends, or something else ends it.
+fn fill(
+    loan: &mut impl RecordLoan,
+    stream: &mut impl Read,
+    carry: &mut BackupCarry,
+    job: &mut BackupJob,
+) -> Option<End> {
+    // What came before is the beginning of the first record.
+    let mut held = &carry.buffer[carry.start..carry.end];
+    while !held.is_empty() {
+        // A slice is read without an error, and there is room for more than it.
+        loan.receive(&mut held).ok().filter(|received| *received > 0)?;
+    }
+    while !loan.is_full() {
+        let received = loan.receive(stream);
+        if job.control.is_aborted() {
+            return Some(End::Aborted);
+        }
+        match received {
+            Ok(0) => {
+                carry.is_ended = true;
+                return None;
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Some(End::ConnectionBroken(error.to_string())),
+        }
+        let records = loan.write();
+        job.count(records, carry.record_bytes, records.saturating_mul(carry.record_bytes as u64));
+        job.control.progress.set(job.progress);
+    }
+    None
+}
+
+/// The careful way: one record that has come whole after the other, until none is left.
+fn write_held(drive: &mut impl RecordPort, carry: &mut BackupCarry, job: &mut BackupJob) -> Option<End> {
+    while let Some(stream_bytes) = carry.next_record_bytes() {
+        if job.control.is_aborted() {
+            return Some(End::Aborted);
+        }
+        if job.window_left_bytes < carry.record_bytes as u64 {
+            return Some(End::WindowFull);
+        }
+        match drive.write_record(carry.next_record(stream_bytes)) {
+            Ok(()) => {}
+            Err(WriteStop::EndOfMedium) => return Some(End::EndOfMedium),
+            Err(WriteStop::Failed(cause)) => return Some(End::Media(cause)),
+        }
+        carry.consume(stream_bytes);
+        job.count(1, carry.record_bytes, stream_bytes as u64);
+    }
+    job.control.progress.set(job.progress);
+    drive.publish();
+    carry.is_ended.then_some(End::PeerClosed)
+}
+
+/// One read, where there is no room lent to receive into.
+fn receive(stream: &mut impl Read, carry: &mut BackupCarry, job: &BackupJob) -> Option<End> {
+    if job.window_left_bytes < carry.record_bytes as u64 && !carry.is_empty() {
+        return Some(End::WindowFull);
+    }
+    let filled = carry.fill(stream);
+    if job.control.is_aborted() {
+        return Some(End::Aborted);
+    }
+    filled.err().map(|error| End::ConnectionBroken(error.to_string()))
 }

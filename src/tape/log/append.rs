@@ -11,11 +11,8 @@ use super::super::position::Cursor;
 use super::super::storage::Storage;
 use super::{Log, SECOND_COPY, Window};
 
-/// Records are written to the file once they add up to this: one system call for many of them.
-/// Small in tests, so that they see it happen.
-const FLUSH_BYTES: usize = if cfg!(test) { 4 << 10 } else { 2 << 20 };
 /// How far ahead disk space is reserved, from generous to nothing when the disk is nearly full.
-const RESERVE_AHEAD_BYTES: [u64; 3] = [64 << 20, 2 << 20, 0];
+const RESERVE_AHEAD_BYTES: [u64; 4] = [256 << 20, 64 << 20, 2 << 20, 0];
 
 impl<S: Storage> Log<S> {
     /// Appends one record or filemark (`payload` empty). It is readable at once and durable after [`Log::sync`].
@@ -36,34 +33,72 @@ impl<S: Storage> Log<S> {
             payload_sum: crc32c::crc32c(payload),
         };
         self.make_room(kind, header.total_bytes())?;
-        let (end, kept_bytes) = (self.end, self.pending.len());
-        header.encode_onto(self.seed, payload, &mut self.pending);
-        self.end = header.behind(end.offset);
-        if self.pending.len() >= FLUSH_BYTES
-            && let Err(error) = self.flush()
-        {
-            self.pending.truncate(kept_bytes);
-            self.end = end;
-            return Err(error);
+        let (front, back) = header.frame(self.seed);
+        let start = self.end.offset;
+        for part in [&front[..], payload, &back] {
+            self.put(part).inspect_err(|_| self.take_back(start))?;
+        }
+        self.end = header.behind(start);
+        Ok(())
+    }
+
+    /// Makes `bytes` pending; what fills the buffer is on its way to the file.
+    fn put(&mut self, mut bytes: &[u8]) -> Result<(), TapeError> {
+        while !bytes.is_empty() {
+            if self.pending.room_bytes() == 0 {
+                self.hand_over()?;
+            }
+            bytes = self.pending.push(bytes);
         }
         Ok(())
     }
 
-    /// Hands the buffered records to the file. When the disk is full they stay buffered (and readable), and the
-    /// file is cut back to the last whole record.
+    /// Forgets the bytes at and behind `start`: the pieces of a record that could not be written whole.
+    fn take_back(&mut self, start: u64) {
+        match usize::try_from(start.saturating_sub(self.flushed)) {
+            Ok(length) if start >= self.flushed => self.pending.truncate(length),
+            _ => {
+                // Pieces of it are in the file. If they cannot be cut off, nothing more is written, and the next
+                // opening finds a torn tail.
+                match self.storage.truncate(start) {
+                    Ok(()) => self.set_flushed(start),
+                    Err(error) => drop(self.fail("cut off a record that it had no room for", error)),
+                }
+            }
+        }
+    }
+
+    /// Hands a buffer full of bytes to the file, which may go on writing it while more records come. When the disk
+    /// is full they stay pending (and readable), and the file is cut back to what is in it for certain.
+    pub(super) fn hand_over(&mut self) -> Result<(), TapeError> {
+        self.writable()?;
+        self.dirty = true;
+        let range = self.pending.range();
+        let length = range.len() as u64;
+        let result = self.storage.write_behind(self.flushed, &mut self.pending.buffer, range);
+        self.settled(result)?;
+        self.set_flushed(self.flushed + length);
+        Ok(())
+    }
+
+    /// Hands the pending bytes to the file. On a full disk as [`Log::hand_over`].
     pub(in super::super) fn flush(&mut self) -> Result<(), TapeError> {
         self.writable()?;
         if self.pending.is_empty() {
             return Ok(());
         }
         self.dirty = true;
-        match self.storage.write_at(self.flushed, &self.pending) {
-            Ok(()) => {
-                self.flushed += self.pending.len() as u64;
-                self.pending.clear();
-                self.pending.shrink_to(2 * FLUSH_BYTES);
-                Ok(())
-            }
+        let result = self.storage.write_at(self.flushed, self.pending.bytes());
+        self.settled(result)?;
+        self.flushed += self.pending.len() as u64;
+        self.pending.written();
+        Ok(())
+    }
+
+    /// What becomes of the log after a write.
+    fn settled(&mut self, result: io::Result<()>) -> Result<(), TapeError> {
+        match result {
+            Ok(()) => Ok(()),
             Err(source) if is_disk_full(&source) => {
                 self.reserved = self.flushed;
                 match self.storage.truncate(self.flushed) {
@@ -73,6 +108,18 @@ impl<S: Storage> Log<S> {
             }
             Err(source) => Err(self.fail("write to its log", source)),
         }
+    }
+
+    /// Says that the file holds the log up to `offset`, and that nothing is pending.
+    fn set_flushed(&mut self, offset: u64) {
+        self.flushed = offset;
+        self.pending.restart(offset);
+    }
+
+    /// Gives back what only writing needs, if nothing is pending.
+    pub(in super::super) fn rest(&mut self) {
+        self.pending.rest();
+        self.storage.rest();
     }
 
     /// The durability point: everything appended so far survives a crash once this has returned.
@@ -129,7 +176,7 @@ impl<S: Storage> Log<S> {
         self.dirty = true;
         self.storage.truncate(at.offset).map_err(|source| self.fail("cut its log", source))?;
         self.window = Window::default();
-        self.flushed = at.offset;
+        self.set_flushed(at.offset);
         self.reserved = at.offset;
         self.disk_is_low = false;
         self.end = at;
@@ -163,7 +210,7 @@ impl<S: Storage> Log<S> {
 
     /// Reserves disk space for `bytes` more, so that a record once accepted never meets a full disk; behind data,
     /// also for some filemarks.
-    fn make_room(&mut self, kind: Kind, bytes: u64) -> Result<(), TapeError> {
+    pub(super) fn make_room(&mut self, kind: Kind, bytes: u64) -> Result<(), TapeError> {
         let behind = match kind {
             Kind::Data => FILEMARK_RESERVE_BYTES,
             Kind::Filemark => 0,

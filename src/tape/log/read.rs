@@ -197,9 +197,12 @@ impl<S: Storage> Log<S> {
         if offset >= self.flushed {
             let from = usize::try_from(offset - self.flushed).unwrap_or(usize::MAX).min(self.pending.len());
             let to = from.saturating_add(length).min(self.pending.len());
-            return Ok(&self.pending[from..to]);
+            return Ok(&self.pending.bytes()[from..to]);
         }
         let available = usize::try_from(self.flushed - offset).unwrap_or(usize::MAX);
+        if length > available && !self.pending.is_empty() {
+            return self.window.straddle(&self.storage, offset, available, self.pending.bytes(), length);
+        }
         self.window.fetch(&self.storage, offset, length.min(available), length.max(ahead).min(available))
     }
 }
@@ -232,6 +235,22 @@ impl Window {
         };
         let to = (from + length).min(self.bytes.len());
         Ok(&self.bytes[from..to])
+    }
+
+    /// The `length` bytes at `offset` of which only `stored` are in storage; the others are the first of `pending`.
+    fn straddle<S: Storage>(
+        &mut self,
+        storage: &S,
+        offset: u64,
+        stored: usize,
+        pending: &[u8],
+        length: usize,
+    ) -> io::Result<&[u8]> {
+        self.fill(storage, offset, stored)?;
+        if self.bytes.len() == stored {
+            self.bytes.extend_from_slice(&pending[..(length - stored).min(pending.len())]);
+        }
+        Ok(&self.bytes)
     }
 
     fn fill<S: Storage>(&mut self, storage: &S, offset: u64, length: usize) -> io::Result<()> {

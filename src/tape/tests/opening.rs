@@ -39,6 +39,7 @@ fn what_a_killed_process_left_is_durable_before_anyone_is_told_of_it() {
     let (log, index) = blank();
     let mut real = Real::open(log.clone(), index.clone()).unwrap();
     real.medium.write_record(&record(1)).unwrap();
+    real.medium.log.flush().unwrap();
     // The process is killed: the record is with the operating system, but no sync has covered it.
     drop(real);
     let is_durable = || {

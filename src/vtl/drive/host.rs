@@ -3,6 +3,7 @@
 //!
 //! It must not know NDMP's numbers: `ndmp::session::tape` translates. The SSC view is in `unit`.
 
+use super::loan::Loan;
 use super::port::{ReadStop, RecordPort, SpaceStop, WriteStop};
 use super::unit::{Drive, EarlyWarning};
 use crate::tape::{RECORD_BYTES_MAX, ReadOutcome};
@@ -202,6 +203,15 @@ impl Drive {
 }
 
 impl RecordPort for Drive {
+    type Loan<'a> = Loan<'a>;
+
+    fn lend(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Loan<'_>>, String> {
+        if self.early_warning != EarlyWarning::Clear {
+            return Ok(None);
+        }
+        self.lend_tape(record_bytes, records_max).map_err(|error| error.to_string())
+    }
+
     fn write_record(&mut self, record: &[u8]) -> Result<(), WriteStop> {
         if self.early_warning == EarlyWarning::Due {
             self.early_warning = EarlyWarning::Told;
@@ -242,6 +252,12 @@ impl RecordPort for Drive {
             }
         };
         Ok((spaced.moved, stop))
+    }
+
+    fn rest(&mut self) {
+        if let Ok(tape) = self.tape() {
+            tape.rest();
+        }
     }
 
     fn sync(&mut self) -> Result<(), String> {

@@ -2,17 +2,19 @@
 //!
 //! `unit` is the drive itself, owned by its thread; `host` its operations as an operating system's tape driver
 //! offers them; `handle` the thread, its queue and the leases; `status` what anyone may look at while it works;
-//! `port` how a pump sees it. It must not know NDMP, SCSI bytes, or other drives.
+//! `port` how a pump sees it, `loan` how it writes many records. It must not know NDMP, SCSI bytes, or other drives.
 
 mod handle;
 mod host;
+mod loan;
 mod port;
 mod status;
 mod unit;
 
 pub use handle::{DriveGone, DriveHandle, DriveLease, Holder, Occupied};
 pub use host::{HostError, HostRead, MarkRule, Motion};
-pub use port::{ReadStop, RecordPort, SpaceStop, WriteStop};
+pub use loan::Loan;
+pub use port::{ReadStop, RecordLoan, RecordPort, SpaceStop, WriteStop};
 pub use status::{DriveStatus, MediumStatus};
 pub use unit::Drive;
 

@@ -1,8 +1,11 @@
 //! The drive as a pump sees it: records in, records out, and what stops them.
 //!
 //! Ends that a tape always has (a mark, the end of data, the end of the medium) are outcomes here, not errors.
+//! Many records in a row are received into a loan; everything else goes record by record.
 //! It must not know who moves the records, nor sockets. Implemented by `super::unit::Drive`; a physical drive can
 //! stand behind it as well. Read `crate::mover::pump` for its only user.
+
+use std::io::{self, Read};
 
 /// What stopped a write. Nothing of the refused record is on the tape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +46,33 @@ pub enum SpaceStop {
     BeginningOfTape,
 }
 
+/// Room for records of one length on the tape, to receive them where they are written from.
+pub trait RecordLoan {
+    /// One read from `stream`, into as many records as it fills; returns how many bytes came.
+    fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize>;
+
+    /// Writes the records that have come whole, and makes the position visible; returns how many.
+    fn write(&mut self) -> u64;
+
+    /// The bytes of the record that has not come whole. They are forgotten with the loan.
+    fn rest(&mut self) -> &[u8];
+
+    /// Whether there is no room left.
+    fn is_full(&self) -> bool;
+}
+
 /// A drive with a tape in it, standing at a record's edge.
 pub trait RecordPort {
+    /// What [`RecordPort::lend`] lends.
+    type Loan<'a>: RecordLoan
+    where
+        Self: 'a;
+
+    /// Room for up to `records_max` records of `record_bytes` at the position, none of which any stop can meet.
+    /// `None` if the next record has to go through [`RecordPort::write_record`]. The error is for the operator: records
+    /// written earlier are lost.
+    fn lend(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Self::Loan<'_>>, String>;
+
     /// Writes one record of 1 byte or more at the position; what followed it is gone.
     fn write_record(&mut self, record: &[u8]) -> Result<(), WriteStop>;
 
@@ -53,6 +81,9 @@ pub trait RecordPort {
 
     /// Passes `count` records (negative: backwards). Returns how many were passed and what ended it.
     fn space_records(&mut self, count: i64) -> Result<(u64, SpaceStop), String>;
+
+    /// Gives back memory and threads that only a running transfer needs.
+    fn rest(&mut self);
 
     /// Puts everything written on stable storage.
     fn sync(&mut self) -> Result<(), String>;

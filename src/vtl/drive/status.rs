@@ -2,7 +2,7 @@
 //!
 //! It must not be used to decide what the drive does: the truth is the drive's own. Written by `unit`.
 
-use crate::tape::Position;
+use crate::tape::{Position, Tape};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is in the drive.
@@ -43,6 +43,16 @@ pub(super) struct StatusCell(Arc<Mutex<DriveStatus>>);
 impl StatusCell {
     pub(super) fn get(&self) -> DriveStatus {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Publishes where `tape` stands.
+    pub(super) fn publish_position(&self, tape: &Tape, has_medium_error: bool) {
+        let (position, remaining_bytes) = (tape.position(), tape.remaining_bytes());
+        self.update(|published| {
+            published.position = position;
+            published.remaining_bytes = remaining_bytes;
+            published.has_medium_error = has_medium_error;
+        });
     }
 
     /// Changes the published state in place, so that the hot path allocates nothing.

@@ -11,14 +11,15 @@ use crate::vtl::tape_drive::{DriveError, Medium, Position, RecordLimits, SpaceEn
 use std::path::{Path, PathBuf};
 
 /// What the drive holds.
-enum Held {
+pub(super) enum Held {
     Empty,
     Unloaded(Cartridge),
     Ready(Cartridge, Box<Tape>),
 }
 
+/// A cartridge: what is on it is in its directory.
 #[derive(Clone)]
-struct Cartridge {
+pub(super) struct Cartridge {
     directory: PathBuf,
     barcode: Barcode,
 }
@@ -39,13 +40,13 @@ pub(super) enum EarlyWarning {
 pub struct Drive {
     serial: String,
     world_wide_name: u64,
-    held: Held,
+    pub(super) held: Held,
     pub(super) early_warning: EarlyWarning,
     /// Data was written by the host and no filemark after it.
     pub(super) is_unterminated: bool,
     removal_prevented: bool,
     pub(super) has_medium_error: bool,
-    status: StatusCell,
+    pub(super) status: StatusCell,
     /// Where TAPE_READ puts a record; grows to the largest one asked for.
     pub(super) buffer: Vec<u8>,
 }
@@ -161,13 +162,7 @@ impl Drive {
     /// Publishes where the tape stands.
     pub(super) fn publish_position(&mut self) {
         let Held::Ready(_, tape) = &self.held else { return };
-        let (position, remaining_bytes) = (tape.position(), tape.remaining_bytes());
-        let has_medium_error = self.has_medium_error;
-        self.status.update(|published| {
-            published.position = position;
-            published.remaining_bytes = remaining_bytes;
-            published.has_medium_error = has_medium_error;
-        });
+        self.status.publish_position(tape, self.has_medium_error);
     }
 }
 

@@ -253,6 +253,8 @@ struct Plan {
     tapes: Vec<(usize, usize)>,
     /// Whether the first pause for the end of the medium goes on with the same tape.
     fills: bool,
+    /// The most records that the tapes lend room for at once.
+    lends: usize,
 }
 
 fn small_plan() -> impl Strategy<Value = Plan> {
@@ -277,10 +279,11 @@ fn plan(
         prop::collection::vec(prop::option::weighted(0.7, 1..9_usize), 1..5),
         prop::collection::vec((1..12_usize, 0..4_usize), 1..4),
         any::<bool>(),
+        0..5_usize,
     )
-        .prop_map(|(record, length, chunks, windows, tapes, fills)| {
+        .prop_map(|(record, length, chunks, windows, tapes, fills, lends)| {
             let tapes = tapes.into_iter().map(|(warning, spare)| (warning, warning + spare)).collect();
-            Plan { record, length, chunks, windows, tapes, fills }
+            Plan { record, length, chunks, windows, tapes, fills, lends }
         })
 }
 
@@ -291,7 +294,11 @@ fn play(plan: &Plan) {
     let mut carry = BackupCarry::new(u32::try_from(plan.record).unwrap());
     let mut windows =
         plan.windows.iter().cycle().map(|records| records.map(|records| records as u64 * record));
-    let mut tapes = plan.tapes.iter().cycle().map(|(warning, room)| FakeTape::blank(*warning, *room));
+    let mut tapes = plan
+        .tapes
+        .iter()
+        .cycle()
+        .map(|(warning, room)| FakeTape { lends: plan.lends, ..FakeTape::blank(*warning, *room) });
     let (mut tape, mut shelf) = (tapes.next().unwrap(), Vec::new());
     let mut window = windows.next().unwrap();
     let mut job = job(window.unwrap_or(u64::MAX));

@@ -1,7 +1,7 @@
 //! A tape in memory that keeps the promises of `RecordPort`, and connections that do as a script says.
 
 use crate::mover::pump::PumpControl;
-use crate::vtl::drive::{ReadStop, RecordPort, SpaceStop, WriteStop};
+use crate::vtl::drive::{ReadStop, RecordLoan, RecordPort, SpaceStop, WriteStop};
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 
@@ -32,6 +32,8 @@ pub(super) struct FakeTape {
     /// The write of the block with this number fails.
     pub(super) fails_at: Option<usize>,
     pub(super) sync_fails: bool,
+    /// The most records that it lends room for at once; 0: it never lends.
+    pub(super) lends: usize,
     /// Blocks on stable storage.
     pub(super) durable: usize,
     /// The position that was published last.
@@ -48,6 +50,7 @@ impl FakeTape {
             warning: Warning::Clear,
             fails_at: None,
             sync_fails: false,
+            lends: 2,
             durable: 0,
             published: None,
         }
@@ -81,7 +84,63 @@ impl FakeTape {
     }
 }
 
+/// Room for records, as vectors.
+pub(super) struct FakeLoan<'a> {
+    tape: &'a mut FakeTape,
+    records: usize,
+    record_bytes: usize,
+    received: Vec<u8>,
+}
+
+impl RecordLoan for FakeLoan<'_> {
+    fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
+        let mut room = vec![0xee; self.records * self.record_bytes - self.received.len()];
+        assert!(!room.is_empty(), "asked for more than there is room for");
+        let received = stream.read(&mut room)?;
+        self.received.extend_from_slice(&room[..received]);
+        Ok(received)
+    }
+
+    fn write(&mut self) -> u64 {
+        let mut written = 0;
+        while self.received.len() >= self.record_bytes {
+            let rest = self.received.split_off(self.record_bytes);
+            let record = std::mem::replace(&mut self.received, rest);
+            self.tape.write_record(&record).expect("records in a loan meet no stop");
+            (written, self.records) = (written + 1, self.records - 1);
+        }
+        self.tape.publish();
+        written
+    }
+
+    fn rest(&mut self) -> &[u8] {
+        &self.received
+    }
+
+    fn is_full(&self) -> bool {
+        self.records == 0
+    }
+}
+
 impl RecordPort for FakeTape {
+    type Loan<'a> = FakeLoan<'a>;
+
+    fn lend(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<FakeLoan<'_>>, String> {
+        let is_special = self.warning != Warning::Clear || self.at != self.blocks.len();
+        let until_stop =
+            [self.warns_at.saturating_sub(1), self.capacity, self.fails_at.unwrap_or(usize::MAX)]
+                .map(|stop| stop.saturating_sub(self.at));
+        let records = until_stop.into_iter().fold(self.lends, usize::min);
+        let records = records.min(usize::try_from(records_max).unwrap_or(usize::MAX));
+        if is_special || records == 0 {
+            return Ok(None);
+        }
+        let record_bytes = record_bytes as usize;
+        Ok(Some(FakeLoan { tape: self, records, record_bytes, received: Vec::new() }))
+    }
+
+    fn rest(&mut self) {}
+
     fn write_record(&mut self, record: &[u8]) -> Result<(), WriteStop> {
         if self.warning == Warning::Due {
             self.warning = Warning::Told;

@@ -1,0 +1,150 @@
+//! Writing behind the caller's back: a thread and a few buffers, so that records are received while others are on
+//! their way to the disk.
+//!
+//! One file, one thread, in order. The first error is kept and told to every later caller: after it nothing is known
+//! of the file. Knows nothing of records; `file.rs` decides when this may be used.
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use super::super::buffer::AlignedBuffer;
+use super::file::Paths;
+
+/// Buffers handed over at once: one on its way to the disk, and one that follows without a gap.
+const BUFFERS_MAX: usize = 2;
+
+/// The thread and what is shared with it.
+#[derive(Debug)]
+pub(super) struct Behind {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Job>,
+    is_writing: bool,
+    /// Buffers whose bytes are written.
+    spare: Vec<AlignedBuffer>,
+    failed: Option<String>,
+    is_ending: bool,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("queued", &self.queue.len()).finish_non_exhaustive()
+    }
+}
+
+struct Job {
+    offset: u64,
+    buffer: AlignedBuffer,
+    range: Range<usize>,
+}
+
+impl Job {
+    /// A panic is an error like another one: whoever waits must hear of it.
+    fn write(&self, paths: &Paths) -> io::Result<()> {
+        std::panic::catch_unwind(|| paths.write(self.offset, &self.buffer[self.range.clone()]))
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that writes it has panicked")))
+    }
+}
+
+impl Behind {
+    pub(super) fn start(paths: Arc<Paths>) -> io::Result<Behind> {
+        let shared = Arc::new(Shared::default());
+        let theirs = shared.clone();
+        let thread =
+            std::thread::Builder::new().name("tape-writer".into()).spawn(move || theirs.run(&paths))?;
+        Ok(Behind { shared, thread: Some(thread) })
+    }
+
+    /// Hands over `buffer[range]` to be written at `offset`; waits while too many are on their way. `buffer` is then
+    /// another one. After an error it is what it was.
+    pub(super) fn submit(
+        &self,
+        offset: u64,
+        buffer: &mut AlignedBuffer,
+        range: Range<usize>,
+    ) -> io::Result<()> {
+        let mut state = self.shared.wait_until(|state| state.in_flight() < BUFFERS_MAX);
+        state.check()?;
+        let other = state.spare.pop().filter(|spare| spare.len() == buffer.len());
+        let other = other.unwrap_or_else(|| AlignedBuffer::new(buffer.len()));
+        let buffer = std::mem::replace(buffer, other);
+        state.queue.push_back(Job { offset, buffer, range });
+        self.shared.changed.notify_all();
+        Ok(())
+    }
+
+    /// Waits until everything handed over is written.
+    pub(super) fn settle(&self) -> io::Result<()> {
+        self.shared.wait_until(|state| state.in_flight() == 0).check()
+    }
+}
+
+impl Drop for Behind {
+    /// What was handed over is written first.
+    fn drop(&mut self) {
+        self.shared.lock().is_ending = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes a tape has panicked");
+        }
+    }
+}
+
+impl State {
+    fn in_flight(&self) -> usize {
+        self.queue.len() + usize::from(self.is_writing)
+    }
+
+    /// The first error, for everyone who asks. Never as "disk full": nobody could tell any more which bytes are there.
+    fn check(&self) -> io::Result<()> {
+        match &self.failed {
+            None => Ok(()),
+            Some(text) => Err(io::Error::other(format!("an earlier write failed: {text}"))),
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is a single assignment or push; a panic cannot leave it half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until(&self, holds: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        self.changed.wait_while(self.lock(), |state| !holds(state)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, paths: &Paths) {
+        loop {
+            let mut state = self.wait_until(|state| !state.queue.is_empty() || state.is_ending);
+            let Some(job) = state.queue.pop_front() else { return };
+            state.is_writing = true;
+            let is_failed = state.failed.is_some();
+            drop(state);
+            // Behind a hole nothing is written any more.
+            let result = if is_failed { Ok(()) } else { job.write(paths) };
+            let mut state = self.lock();
+            state.is_writing = false;
+            state.spare.push(job.buffer);
+            if let Err(error) = result {
+                state.failed.get_or_insert_with(|| error.to_string());
+            }
+            self.changed.notify_all();
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! A file on a file system: large writes go past the page cache where the file system has that, and behind the
+//! caller's back where disk space could be reserved for them.
+//!
+//! Past the page cache go whole blocks only. The pieces before and behind them go through it: so a block that holds
+//! durable bytes is never handed to the disk anew by us, and the two ways never meet in one page.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use super::super::buffer::{AlignedBuffer, BLOCK_BYTES, is_aligned};
+use super::Storage;
+use super::behind::Behind;
+
+/// Less than this is not worth a wait for the disk: it goes through the page cache.
+const DIRECT_BYTES_MIN: usize = 128 << 10;
+/// How much must seem free, beyond what is asked for, on a file system that can reserve nothing.
+const MARGIN_BYTES: u64 = 64 << 20;
+
+/// A file on a file system.
+#[derive(Debug)]
+pub(in super::super) struct FileStorage {
+    paths: Arc<Paths>,
+    behind: Option<Behind>,
+    /// Whether the last reservation really took space: only then can a write not find the disk full.
+    is_reserved: bool,
+    /// Whether the file system counts names; some in user space say 0 of every file.
+    counts_names: bool,
+}
+
+/// The ways to the bytes of one file.
+#[derive(Debug)]
+pub(super) struct Paths {
+    cached: File,
+    /// The same file past the page cache.
+    direct: Option<File>,
+    /// The file system took O_DIRECT and then refused a write with it.
+    is_direct_refused: AtomicBool,
+}
+
+impl FileStorage {
+    /// All through the page cache: for small files, and for reading.
+    pub(in super::super) fn new(file: File) -> FileStorage {
+        FileStorage::on(file, None)
+    }
+
+    /// Large writes past the page cache, if the file system has that. `path` is the file's; if something else stands
+    /// there by now, it is left alone.
+    pub(in super::super) fn direct(file: File, path: &Path) -> FileStorage {
+        let direct = open_direct(&file, path)
+            .inspect_err(|error| tracing::debug!(path = %path.display(), %error, "no direct I/O here"))
+            .ok();
+        FileStorage::on(file, direct)
+    }
+
+    fn on(cached: File, direct: Option<File>) -> FileStorage {
+        let counts_names = cached.metadata().is_ok_and(|metadata| metadata.nlink() > 0);
+        let paths = Paths { cached, direct, is_direct_refused: AtomicBool::new(false) };
+        FileStorage { paths: Arc::new(paths), behind: None, is_reserved: false, counts_names }
+    }
+
+    /// Waits until nothing is being written any more.
+    fn settle(&self) -> io::Result<()> {
+        self.behind.as_ref().map_or(Ok(()), Behind::settle)
+    }
+}
+
+impl Paths {
+    /// Writes all of `bytes` at `offset`, the whole blocks among them past the page cache if they lie right in memory.
+    pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let block = BLOCK_BYTES as u64;
+        let before = usize::try_from(offset.next_multiple_of(block) - offset).unwrap_or(0).min(bytes.len());
+        let (head, rest) = bytes.split_at(before);
+        let (middle, tail) = rest.split_at(rest.len() / BLOCK_BYTES * BLOCK_BYTES);
+        let Some(direct) = self.direct.as_ref().filter(|_| {
+            middle.len() >= DIRECT_BYTES_MIN
+                && is_aligned(middle)
+                && !self.is_direct_refused.load(Ordering::Relaxed)
+        }) else {
+            return self.cached.write_all_at(bytes, offset);
+        };
+        self.cached.write_all_at(head, offset)?;
+        let offset = offset + before as u64;
+        match write_all(direct, offset, middle) {
+            Err(error) if is_refusal(&error) => {
+                tracing::info!(%error, "the file system refuses direct I/O; its page cache is used");
+                self.is_direct_refused.store(true, Ordering::Relaxed);
+                self.cached.write_all_at(middle, offset)?;
+            }
+            result => result?,
+        }
+        self.cached.write_all_at(tail, offset + middle.len() as u64)
+    }
+}
+
+/// Writes all, in whole blocks: what a short write leaves begins at a block, or is refused as no longer aligned.
+fn write_all(direct: &File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match direct.write_at(bytes, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                let blocks = written / BLOCK_BYTES * BLOCK_BYTES;
+                if blocks == 0 {
+                    return Err(io::Error::from_raw_os_error(Errno::INVAL.raw_os_error()));
+                }
+                (offset, bytes) = (offset + blocks as u64, &bytes[blocks..]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error says that direct I/O is the trouble, not the disk.
+fn is_refusal(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS))
+}
+
+/// A second way to `file`, which must still stand at `path`.
+fn open_direct(file: &File, path: &Path) -> io::Result<File> {
+    let flags = OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let direct = OpenOptions::new().write(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let (ours, theirs) = (file.metadata()?, direct.metadata()?);
+    if (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()) {
+        Ok(direct)
+    } else {
+        Err(io::Error::other("another file stands there by now"))
+    }
+}
+
+impl Storage for FileStorage {
+    fn len(&self) -> io::Result<u64> {
+        self.settle()?;
+        Ok(self.paths.cached.metadata()?.len())
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.settle()?;
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.paths.cached.read_at(&mut buffer[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.settle()?;
+        self.paths.write(offset, bytes)
+    }
+
+    fn write_behind(
+        &mut self,
+        offset: u64,
+        buffer: &mut AlignedBuffer,
+        range: Range<usize>,
+    ) -> io::Result<()> {
+        if !self.is_reserved {
+            return self.write_at(offset, &buffer[range]);
+        }
+        if self.behind.is_none() {
+            match Behind::start(self.paths.clone()) {
+                Ok(behind) => self.behind = Some(behind),
+                Err(error) => {
+                    tracing::warn!(%error, "no thread to write behind; writing in line");
+                    return self.write_at(offset, &buffer[range]);
+                }
+            }
+        }
+        self.behind.as_mut().map_or(Ok(()), |behind| behind.submit(offset, buffer, range))
+    }
+
+    fn rest(&mut self) {
+        // One that met an error keeps it until the file is opened anew.
+        if self.settle().is_ok() {
+            self.behind = None;
+        }
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.settle()?;
+        self.paths.cached.set_len(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.settle()?;
+        // fdatasync: the length is among the metadata that it must write, for growth and (on Linux) for cuts. It is
+        // for the file, whichever way the bytes came.
+        self.paths.cached.sync_data()?;
+        // Durable bytes that no name leads to are lost with the last handle: nobody may be told that they are safe.
+        if self.counts_names && self.paths.cached.metadata()?.nlink() == 0 {
+            return Err(io::Error::other("the file was deleted while it was open"));
+        }
+        Ok(())
+    }
+
+    fn reserve(&mut self, offset: u64, end: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let length = end.saturating_sub(offset);
+        let file = &self.paths.cached;
+        let reserved =
+            rustix::io::retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, offset, length));
+        self.is_reserved = reserved.is_ok();
+        match reserved {
+            Ok(()) => Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                let free = free_bytes(file)?;
+                if free < length.saturating_add(MARGIN_BYTES) {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                Ok(())
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+/// What the file system of `file` says is free for us.
+fn free_bytes(file: &File) -> io::Result<u64> {
+    let figures = rustix::fs::fstatvfs(file)?;
+    // Some network file systems know nothing of themselves.
+    if figures.f_blocks == 0 {
+        return Ok(u64::MAX);
+    }
+    Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
+}

@@ -1,0 +1,58 @@
+//! A loan of the tape's own, with what the drive has to know of the records that come in through it.
+//!
+//! It must not know who receives. Read `crate::tape::Loan` for the work, `port` for what a pump sees.
+
+use super::port::RecordLoan;
+use super::status::StatusCell;
+use super::unit::{Drive, Held};
+use crate::tape::{self, TapeError};
+use std::io::{self, Read};
+
+/// Room for records on the tape in a drive.
+pub struct Loan<'a> {
+    loan: tape::Loan<'a>,
+    is_unterminated: &'a mut bool,
+    has_medium_error: &'a mut bool,
+    status: &'a StatusCell,
+}
+
+impl Drive {
+    /// Room for up to `records_max` records in front of the early warning; `None` if there is none.
+    pub(super) fn lend_tape(
+        &mut self,
+        record_bytes: u32,
+        records_max: u64,
+    ) -> Result<Option<Loan<'_>>, TapeError> {
+        let Held::Ready(_, tape) = &mut self.held else { return Ok(None) };
+        let Some(loan) = tape.lend(record_bytes, records_max)? else { return Ok(None) };
+        Ok(Some(Loan {
+            loan,
+            is_unterminated: &mut self.is_unterminated,
+            has_medium_error: &mut self.has_medium_error,
+            status: &self.status,
+        }))
+    }
+}
+
+impl RecordLoan for Loan<'_> {
+    fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
+        self.loan.receive(stream)
+    }
+
+    fn write(&mut self) -> u64 {
+        let records = self.loan.write();
+        if records > 0 {
+            (*self.is_unterminated, *self.has_medium_error) = (true, false);
+            self.status.publish_position(self.loan.tape(), false);
+        }
+        records
+    }
+
+    fn rest(&mut self) -> &[u8] {
+        self.loan.rest()
+    }
+
+    fn is_full(&self) -> bool {
+        self.loan.is_full()
+    }
+}
