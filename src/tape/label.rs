@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::error::TapeError;
 use crate::files::{open_file, remove_if_there, sync_directory, write_anew};
 
-const LABEL: &str = "label.toml";
-const BACKUP: &str = "label.toml.bak";
+pub(super) const LABEL: &str = "label.toml";
+pub(super) const BACKUP: &str = "label.toml.bak";
 const TEMPORARY: &str = "label.toml.tmp";
 const BACKUP_TEMPORARY: &str = "label.toml.bak.tmp";
 /// A label is a few hundred bytes; a file much longer is none.
@@ -115,7 +115,8 @@ pub(super) fn is_temporary(name: &str) -> bool {
     name == TEMPORARY || name == BACKUP_TEMPORARY
 }
 
-fn read(path: &Path) -> Result<Label, String> {
+/// Reads one label file, or says in one line why not.
+pub(super) fn read(path: &Path) -> Result<Label, String> {
     let describe = |error: io::Error| format!("cannot be read: {error}");
     let mut text = String::new();
     let file = open_file(OpenOptions::new().read(true), path).map_err(describe)?;
