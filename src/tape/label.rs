@@ -105,6 +105,14 @@ pub(super) fn store(directory: &Path, label: &Label) -> Result<(), TapeError> {
     replace(directory, text.as_bytes()).map_err(|error| failed(&error))
 }
 
+/// Gives the tape in `directory`, which must not be open, another barcode. The directory keeps its name.
+///
+/// # Errors
+/// [`TapeError::Label`] if the label cannot be read or written.
+pub fn set_barcode(directory: &Path, barcode: &str) -> Result<(), TapeError> {
+    store(directory, &Label { barcode: barcode.to_owned(), ..load(directory)? })
+}
+
 /// Whether `directory` holds a label or a backup of one, readable or not.
 pub(super) fn exists(directory: &Path) -> io::Result<bool> {
     Ok(directory.join(LABEL).try_exists()? || directory.join(BACKUP).try_exists()?)

@@ -34,7 +34,7 @@ pub use create::{NewTape, create};
 pub use error::TapeError;
 pub use format::{DATA_START_BYTES, FORMAT_VERSION, RECORD_BYTES_MAX, RECORD_OVERHEAD_BYTES};
 pub use image::{Amount, CopyError, copy_file, export, import, measure};
-pub use label::{Counters, Label};
+pub use label::{Counters, Label, set_barcode};
 pub use medium::{FILEMARK_RESERVE_BYTES, ReadOutcome, early_warning_bytes};
 pub use position::Position;
 pub use reader::TapeReader;
