@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use tapesilo::tape::{NewTape, ReadOutcome, Stop, Tape, create};
+use tapesilo::tape::{NewTape, RECORD_BYTES_MAX, ReadOutcome, Stop, Tape, TapeReader, create, verify};
 
 fn filled(directory: &Path, record_bytes: usize, records: usize, records_a_file: usize) -> Tape {
     create(directory, &NewTape { barcode: "SPEED1L8".to_owned(), capacity_bytes: 1 << 40, worm: false })
@@ -88,4 +88,40 @@ fn small_records_are_found() {
     let tape = Tape::open(&directory).unwrap();
     println!("opened without an index: {:?}", start.elapsed());
     assert_eq!(tape.end_of_data().block, 1_000_011);
+}
+
+#[test]
+#[ignore = "takes gigabytes and is about time"]
+fn verifying_reads_fast() {
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for (record_bytes, records) in
+        [(64 << 10, 16 << 10), (1 << 20, 1 << 10), (RECORD_BYTES_MAX, 64), (512, 1 << 20)]
+    {
+        let directory = root.path().join(format!("tape{record_bytes}"));
+        filled(&directory, record_bytes, records, 4 << 10).close().unwrap();
+        for round in ["first", "second"] {
+            let start = Instant::now();
+            let found = verify(&directory, &mut |_, _| {}).unwrap();
+            assert_eq!(found.records, records as u64);
+            rate(
+                &format!("verified records of {record_bytes} bytes, {round}"),
+                record_bytes * records,
+                start,
+            );
+        }
+        let (start, mut buffer, mut bytes) = (Instant::now(), vec![0; RECORD_BYTES_MAX], 0);
+        let mut reader = TapeReader::open(&directory).unwrap();
+        loop {
+            match reader.read_record(&mut buffer).unwrap() {
+                ReadOutcome::Record { length } => bytes += length,
+                ReadOutcome::Filemark => {}
+                ReadOutcome::EndOfData => break,
+            }
+        }
+        rate("read by the reader", bytes, start);
+        let start = Instant::now();
+        TapeReader::open(&directory).unwrap().files(&mut |_, _| {}).unwrap();
+        rate("listed", bytes, start);
+        fs::remove_dir_all(&directory).unwrap();
+    }
 }

@@ -5,6 +5,7 @@
 //! after a crash stands in `../recovery.rs`.
 
 mod append;
+mod check;
 mod pending;
 mod read;
 mod slots;
@@ -19,6 +20,8 @@ use super::position::Cursor;
 use super::storage::Storage;
 
 use pending::Pending;
+
+pub(super) use check::Flaw;
 pub(super) use read::{Found, PayloadError};
 pub(super) use slots::Slots;
 
@@ -131,6 +134,11 @@ impl<S: Storage> Log<S> {
         // What recovery could not write was nobody's data yet, so no sync owes it to anyone.
         (self.failed, self.dirty) = (None, false);
         self.read_only = Some(reason.to_string());
+    }
+
+    /// As [`Log::set_read_only`], where that is what was asked for.
+    pub(super) fn set_read_only_quietly(&mut self, reason: &str) {
+        self.read_only = Some(reason.to_owned());
     }
 
     pub(super) fn is_read_only(&self) -> bool {

@@ -159,11 +159,11 @@ impl<S: Storage> Log<S> {
     /// The process that wrote it may have died without a sync: what is read now is in memory only, and must be on disk
     /// before anyone is told of it. The good copy of the header is never written: a loss of power would take both.
     pub(in super::super) fn settle(&mut self) -> Result<(), TapeError> {
+        self.sync_storage()?;
         // What it had reserved ahead is nobody's any more.
         self.storage
             .truncate(self.flushed)
             .map_err(|source| self.fail("give back reserved space", source))?;
-        self.sync_storage()?;
         if let Some(offset) = self.stale_copy {
             let header = self.header;
             self.write_header_copy(offset, &header)?;
