@@ -121,7 +121,8 @@ impl Tape {
         };
         let index = open_index(&tape, directory);
         let keep = |storage: &FileStorage, tail: &Tail| keep_aside(&tape, directory, storage, tail);
-        let medium = Medium::open(log, index, limits, keep)?;
+        let mut medium = Medium::open(log, index, limits, keep)?;
+        medium.log.release_leftover();
         label.counters.loads = label.counters.loads.saturating_add(1);
         if let Err(error) = label::store(directory, &label) {
             tracing::warn!(tape = %tape, %error, "this load is not counted");

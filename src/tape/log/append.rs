@@ -160,10 +160,6 @@ impl<S: Storage> Log<S> {
     /// before anyone is told of it. The good copy of the header is never written: a loss of power would take both.
     pub(in super::super) fn settle(&mut self) -> Result<(), TapeError> {
         self.sync_storage()?;
-        // What it had reserved ahead is nobody's any more.
-        self.storage
-            .truncate(self.flushed)
-            .map_err(|source| self.fail("give back reserved space", source))?;
         if let Some(offset) = self.stale_copy {
             let header = self.header;
             self.write_header_copy(offset, &header)?;
@@ -185,6 +181,16 @@ impl<S: Storage> Log<S> {
         self.disk_is_low = false;
         self.end = at;
         Ok(())
+    }
+
+    /// Gives back the disk space that a process reserved ahead which could not give it back itself.
+    pub(in super::super) fn release_leftover(&mut self) {
+        if self.is_read_only() || self.failed.is_some() {
+            return;
+        }
+        if let Err(error) = self.storage.truncate(self.flushed) {
+            tracing::warn!(tape = %self.tape, %error, "disk space that was reserved for it cannot be given back");
+        }
     }
 
     /// Gives back the disk space that was reserved ahead.
