@@ -3,8 +3,9 @@
 //!
 //! Read in this order: `FORMAT.md` (every byte, and why), [`mod@format`] (the bytes in code), [`log`] (appending and
 //! reading), [`index`] and [`recovery`] (finding places fast, and finding the end after a crash), [`medium`] (what
-//! a tape does: write, space, locate), [`tape`] (the directory, the lock and the label around it).
+//! a tape does: write, space, locate), [`codec`], [`packer`] and [`packing`] (compression), [`tape`] (the directory, the lock and the label around it).
 
+mod codec;
 mod create;
 mod error;
 mod format;
@@ -12,6 +13,8 @@ mod index;
 mod label;
 mod log;
 mod medium;
+mod packer;
+mod packing;
 mod position;
 mod recovery;
 mod seek;
@@ -22,6 +25,7 @@ mod tape;
 #[cfg(test)]
 mod tests;
 
+pub use codec::Compression;
 pub use create::{NewTape, create};
 pub use error::TapeError;
 pub use format::{DATA_START_BYTES, FORMAT_VERSION, RECORD_BYTES_MAX, RECORD_OVERHEAD_BYTES};

@@ -7,7 +7,7 @@ use std::io;
 use super::super::error::{TapeError, is_disk_full};
 use super::super::format::{CODEC_RAW, Kind, RECORD_BYTES_MAX, RecordHeader, TapeHeader};
 use super::super::medium::FILEMARK_RESERVE_BYTES;
-use super::super::position::Cursor;
+use super::super::position::{Cursor, Position};
 use super::super::storage::Storage;
 use super::{Log, SECOND_COPY, Window};
 
@@ -44,6 +44,34 @@ impl<S: Storage> Log<S> {
         {
             self.pending.truncate(kept_bytes);
             self.end = end;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Appends data records that are encoded already, for this place; `behind` is the position behind the last one.
+    /// As with [`Log::append`] on an error nothing was appended, unless the host was told before that the records are
+    /// on the tape (`is_accepted`): then they are, and readable, though the disk may be full.
+    pub(in super::super) fn append_encoded(
+        &mut self,
+        encoded: &[u8],
+        behind: Position,
+        is_accepted: bool,
+    ) -> Result<(), TapeError> {
+        self.writable()?;
+        if !is_accepted {
+            self.make_room(Kind::Data, encoded.len() as u64)?;
+        }
+        let (end, kept_bytes) = (self.end, self.pending.len());
+        self.pending.extend_from_slice(encoded);
+        self.end = Cursor::new(end.offset + encoded.len() as u64, behind);
+        if self.pending.len() >= FLUSH_BYTES
+            && let Err(error) = self.flush()
+        {
+            if !is_accepted {
+                self.pending.truncate(kept_bytes);
+                self.end = end;
+            }
             return Err(error);
         }
         Ok(())

@@ -160,7 +160,7 @@ impl Real {
             Operation::SpaceMarks(count) => return medium.space_filemarks(count).map(Answer::Spaced),
             Operation::LocateBlock(block) => return medium.locate_block(block).map(Answer::Stopped),
             Operation::LocateFile(file) => return medium.locate_file(file).map(Answer::Stopped),
-            Operation::LocateEnd => medium.cursor = medium.end(),
+            Operation::LocateEnd => medium.locate_end()?,
             Operation::Rewind => medium.rewind()?,
             Operation::Erase => medium.erase()?,
             Operation::Sync => medium.sync()?,
