@@ -56,8 +56,6 @@ impl<S: Storage, I: Storage> Medium<S, I> {
                 Err(error) => return Err(error),
             }
         }
-        debug_assert_eq!(self.cursor.position, self.end().position);
-        self.cursor = self.end();
         Ok(())
     }
 
@@ -102,12 +100,16 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         self.packer.recycle(block);
         if appended.is_err() && self.log.writable().is_err() {
             self.forget_outstanding();
+        } else {
+            // The place behind what is outstanding; exact when nothing is.
+            debug_assert!(self.packer.is_busy() || self.cursor.position == self.end().position);
+            self.cursor = Cursor::new(self.end().offset, self.cursor.position);
         }
         appended.map(|()| true)
     }
 
     /// Writes a record by itself: exactly counted, and appended when this returns.
-    fn write_alone(&mut self, data: &[u8], length: u32) -> Result<(), TapeError> {
+    pub(super) fn write_alone(&mut self, data: &[u8], length: u32) -> Result<(), TapeError> {
         let mut block = self.encode(data, length);
         self.check_write(block.packed().len() as u64, self.limits.capacity_bytes)?;
         if self.cursor.offset != self.end().offset {

@@ -8,6 +8,7 @@ mod limits;
 mod memory;
 mod model;
 mod opening;
+mod packing;
 
 use std::path::Path;
 
