@@ -170,7 +170,8 @@ impl Decoder {
 
     /// Fills `output`, neither more nor less.
     fn unpack(&mut self, codec: u8, stored: &[u8], output: &mut [u8]) -> Result<(), &'static str> {
-        let (sum, packed) = stored.split_first_chunk::<SUM_BYTES>().ok_or("its compressed bytes are too short")?;
+        let (sum, packed) =
+            stored.split_first_chunk::<SUM_BYTES>().ok_or("its compressed bytes are too short")?;
         let length = match codec {
             CODEC_ZSTD => self.unzstd(packed, output),
             _ => lz4_flex::block::decompress_into(packed, output).ok(),

@@ -26,8 +26,15 @@ impl FakeDrive {
     fn with(tape: &str) -> Self {
         let tape = tape.chars().collect();
         let (medium, early_warning) = (Medium::Ready, 1000);
-        let state =
-            State { medium, tape, at: 0, protected: false, prevented: false, early_warning, compresses: false };
+        let state = State {
+            medium,
+            tape,
+            at: 0,
+            protected: false,
+            prevented: false,
+            early_warning,
+            compresses: false,
+        };
         Self { state: Mutex::new(state) }
     }
 

@@ -7,8 +7,8 @@ use std::io;
 use super::super::codec;
 use super::super::error::TapeError;
 use super::super::format::{
-    RECORD_HEADER_BYTES, RECORD_OVERHEAD_BYTES, RecordHeader, STORED_RECORD_BYTES_MAX,
-    TRAILER_BYTES, record_candidates, trailer_length,
+    RECORD_HEADER_BYTES, RECORD_OVERHEAD_BYTES, RecordHeader, STORED_RECORD_BYTES_MAX, TRAILER_BYTES,
+    record_candidates, trailer_length,
 };
 use super::super::position::Cursor;
 use super::super::storage::Storage;

@@ -83,7 +83,12 @@ impl DriveHandle {
     ///
     /// # Errors
     /// The operating system has no thread to give.
-    pub fn start(name: &str, serial: &str, world_wide_name: u64, compression: Compression) -> std::io::Result<DriveHandle> {
+    pub fn start(
+        name: &str,
+        serial: &str,
+        world_wide_name: u64,
+        compression: Compression,
+    ) -> std::io::Result<DriveHandle> {
         let (sender, receiver) = channel();
         let status = StatusCell::default();
         let drive = Drive::new(serial.to_owned(), world_wide_name, compression, status.clone());

@@ -52,7 +52,12 @@ pub struct Drive {
 }
 
 impl Drive {
-    pub(super) fn new(serial: String, world_wide_name: u64, compression: Compression, status: StatusCell) -> Drive {
+    pub(super) fn new(
+        serial: String,
+        world_wide_name: u64,
+        compression: Compression,
+        status: StatusCell,
+    ) -> Drive {
         Drive {
             serial,
             world_wide_name,
@@ -261,7 +266,8 @@ impl TapeDrive for Drive {
     fn load(&mut self) -> Result<(), DriveError> {
         let Held::Unloaded(cartridge) = &self.held else { return self.rewind() };
         let cartridge = cartridge.clone();
-        let tape = Tape::open_with(&cartridge.directory, self.compression).map_err(|error| self.fault(&error))?;
+        let tape =
+            Tape::open_with(&cartridge.directory, self.compression).map_err(|error| self.fault(&error))?;
         self.held = Held::Ready(cartridge, Box::new(tape));
         self.forget_host_state();
         self.publish_all();
