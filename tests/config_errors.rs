@@ -63,10 +63,7 @@ fn each_mistake_in_a_loader_is_one_line_with_its_place() {
             "tape_family = \"VLTVLTX\"",
             "tape_family: \"VLTVLTX\" cannot begin a barcode; use 1 to 6 capital letters and digits",
         ),
-        (
-            "compression = \"zstd\"",
-            "compression: \"zstd\": this version stores records uncompressed; set \"none\"",
-        ),
+        ("compression = \"gzip\"", "compression: \"gzip\" is not known; set \"none\", \"zstd\" or \"lz4\""),
         (
             "new_tape_at_end_of_medium = \"yes\"",
             "new_tape_at_end_of_medium: invalid type: string \"yes\", expected a boolean",

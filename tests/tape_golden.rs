@@ -75,6 +75,60 @@ const REWRITTEN: &str = "\
 2140: 00 00 00 00 00 00 00 00 00 00 00 00 c7 64 e7 3e
 2150: 40 00 00 00 c9 05 91 26
 ";
+/// A tape with compressed records: Zstandard's command (1.5.4, level 19), LZ4's (1.9.4, level 9), a Zstandard frame made
+/// by hand (one block of 100 `z`), a raw record and a filemark. Only decoding is fixed: encoders may get better.
+const COMPRESSED: &str = "\
+0000: 54 41 50 45 53 49 4c 4f 01 00 00 00 00 00 00 00
+0010: 6f 1d 3c 9a 52 b8 4e 70 a1 c4 d5 8f 0b 2e 7d 96
+0020: 00 f1 53 65 00 00 00 00 01 00 00 00 00 00 00 00
+0030: 00 20 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+0ff0: 00 00 00 00 00 00 00 00 00 00 00 00 69 5d a2 53
+1000: 54 41 50 45 53 49 4c 4f 01 00 00 00 00 00 00 00
+1010: 6f 1d 3c 9a 52 b8 4e 70 a1 c4 d5 8f 0b 2e 7d 96
+1020: 00 f1 53 65 00 00 00 00 01 00 00 00 00 00 00 00
+1030: 00 20 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+1ff0: 00 00 00 00 00 00 00 00 00 00 00 00 69 5d a2 53
+2000: 54 52 45 43 01 01 00 00 01 00 00 00 00 00 00 00
+2020: 00 00 00 00 00 00 00 00 f0 01 00 00 7a 00 00 00
+2030: 62 e0 68 07 51 88 ef ca a1 38 e3 1b 28 b5 2f fd
+2040: 60 f0 00 65 03 00 b2 86 12 11 a0 ed 00 fd c9 64
+2050: a9 ea 8c bd b4 5a 29 56 dc 2a 04 fe 9e 5b c5 30
+2060: f7 31 e5 5e b2 37 11 82 dc 7b f4 3e 3b 6e 55 71
+2070: 5f dc 21 fc be 39 d6 35 3e 5a bc 63 4d 04 f1 5e
+2080: 7d 86 55 f8 77 00 13 3e 89 14 64 09 38 06 a2 6a
+2090: 6c 81 10 13 a8 10 34 cb ad 7f 06 80 a3 d5 01 10
+20a0: fe af f6 30 5f 7b 76 d7 3c 06 e7 ce ad 87 bf 50
+20b0: 65 53 00 00 00 00 00 00 c0 00 00 00 05 0b d9 a9
+20c0: 54 52 45 43 01 02 00 00 01 00 00 00 00 00 00 00
+20d0: 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+20e0: 01 00 00 00 00 00 00 00 f0 01 00 00 b6 00 00 00
+20f0: c7 1d c1 5f 27 e9 d5 7e a1 38 e3 1b ff 09 30 20
+2100: 66 69 6c 65 73 20 69 6e 20 64 69 72 65 63 74 6f
+2110: 72 79 20 30 0a 31 17 00 01 3f 31 0a 32 17 00 01
+2120: 3f 34 0a 33 17 00 01 3f 39 0a 34 45 00 02 3f 36
+2130: 0a 35 18 00 01 4f 32 35 0a 36 18 00 01 4f 33 36
+2140: 0a 37 76 00 02 3f 39 0a 38 18 00 01 4f 36 34 0a
+2150: 39 18 00 01 4f 38 31 0a 31 ed 00 02 5f 31 30 30
+2160: 0a 31 f0 00 03 4f 32 31 0a 31 f3 00 02 6f 31 34
+2170: 34 0a 31 33 df 00 03 3f 39 0a 31 f9 00 03 4f 39
+2180: 36 0a 31 fb 00 03 5f 32 35 0a 31 36 15 01 03 3f
+2190: 36 0a 31 ff 00 02 5f 32 38 39 0a 31 01 01 02 5f
+21a0: 33 32 34 0a 31 03 01 01 50 20 33 36 31 0a 00 00
+21b0: f8 00 00 00 c6 c8 8e 3c 54 52 45 43 01 01 00 00
+21c0: 01 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00
+21d0: 00 00 00 00 00 00 00 00 02 00 00 00 00 00 00 00
+21e0: 64 00 00 00 0e 00 00 00 f2 79 37 e4 4d 32 d1 f9
+21f0: 1c 1c 16 15 28 b5 2f fd 20 64 23 03 00 7a 00 00
+2200: 50 00 00 00 76 37 c6 8c 54 52 45 43 01 00 00 00
+2210: 01 00 00 00 00 00 00 00 03 00 00 00 00 00 00 00
+2220: 00 00 00 00 00 00 00 00 03 00 00 00 00 00 00 00
+2230: 04 00 00 00 04 00 00 00 c8 c3 25 ab dd cf 94 29
+2240: 56 4f 4c 31 00 00 00 00 48 00 00 00 0e 3a a4 87
+2250: 54 52 45 43 02 00 00 00 01 00 00 00 00 00 00 00
+2260: 04 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+2270: 04 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
+2280: 00 00 00 00 98 18 d6 46 40 00 00 00 91 2a b6 d3
+";
 const LABEL: &str = "\
 barcode = \"VLT001L8\"
 uuid = \"6f1d3c9a-52b8-4e70-a1c4-d58f0b2e7d96\"
@@ -83,8 +137,12 @@ created_unix_s = 1700000000
 ";
 
 fn golden_bytes() -> Vec<u8> {
+    bytes_of(GOLDEN)
+}
+
+fn bytes_of(golden: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for line in GOLDEN.lines() {
+    for line in golden.lines() {
         let (offset, hex) = line.split_once(": ").unwrap();
         let offset = usize::from_str_radix(offset, 16).unwrap();
         bytes.resize(offset, 0);
@@ -153,4 +211,26 @@ fn the_same_operations_write_the_golden_tape() {
     let written = fs::read(directory.path().join("data")).unwrap();
     assert_eq!(hex(&written), REWRITTEN, "the format has changed: that needs a new format version");
     assert_eq!(written.len(), golden_bytes().len());
+}
+
+#[test]
+fn compressed_records_of_other_encoders_read() {
+    let directory = golden_tape(&bytes_of(COMPRESSED));
+    let text: String =
+        (0..20).map(|number| format!("{number} files in directory {}\n", number * number)).collect();
+    let mut tape = Tape::open(directory.path()).unwrap();
+    let mut buffer = [0; 1024];
+    for expected in [text.as_bytes(), text.as_bytes(), &[b'z'; 100], b"VOL1"] {
+        let length = expected.len();
+        assert_eq!(tape.read_record(&mut buffer).unwrap(), ReadOutcome::Record { length });
+        assert_eq!(&buffer[..length], expected);
+    }
+    assert_eq!(tape.read_record(&mut buffer).unwrap(), ReadOutcome::Filemark);
+    assert_eq!(tape.read_record(&mut buffer).unwrap(), ReadOutcome::EndOfData);
+    tape.close().unwrap();
+    assert_eq!(
+        fs::read(directory.path().join("data")).unwrap(),
+        bytes_of(COMPRESSED),
+        "reading changes nothing"
+    );
 }

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use tapesilo::tape::{NewTape, RECORD_BYTES_MAX, ReadOutcome, Stop, Tape, TapeReader, create, verify};
+use tapesilo::tape::{
+    Compression, NewTape, RECORD_BYTES_MAX, ReadOutcome, Stop, Tape, TapeReader, create, verify,
+};
 
 fn filled(directory: &Path, record_bytes: usize, records: usize, records_a_file: usize) -> Tape {
     create(directory, &NewTape { barcode: "SPEED1L8".to_owned(), capacity_bytes: 1 << 40, worm: false })
@@ -123,5 +125,83 @@ fn verifying_reads_fast() {
         TapeReader::open(&directory).unwrap().files(&mut |_, _| {}).unwrap();
         rate("listed", bytes, start);
         fs::remove_dir_all(&directory).unwrap();
+    }
+}
+
+/// Numbers that look random and are the same in every run.
+fn random(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+/// Words of a language of 4096, the first ones most often.
+fn text(length: usize) -> Vec<u8> {
+    let mut state = 42;
+    let words: Vec<Vec<u8>> = (0..4096)
+        .map(|_| {
+            let letters = 2 + random(&mut state) % 9;
+            (0..letters).map(|_| b"etaoinshrdlucmfw"[(random(&mut state) >> 20) as usize % 16]).collect()
+        })
+        .collect();
+    let mut text = Vec::with_capacity(length + 16);
+    while text.len() < length {
+        let (one, other) = (random(&mut state) >> 11 & 0xfff, random(&mut state) >> 11 & 0xfff);
+        text.extend_from_slice(&words[((one * other) >> 12) as usize]);
+        text.push(b' ');
+    }
+    text.truncate(length);
+    text
+}
+
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 7;
+    (0..length.div_ceil(8)).flat_map(|_| random(&mut state).to_le_bytes()).take(length).collect()
+}
+
+/// Processor seconds of this process so far, all threads.
+fn processor_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks: u32 = fields[11..13].iter().map(|field| field.parse::<u32>().unwrap()).sum();
+    f64::from(ticks) / 100.0
+}
+
+fn timed(what: &str, bytes: usize, act: impl FnOnce()) {
+    let (start, processor) = (Instant::now(), processor_seconds());
+    act();
+    let gigabytes = f64::from(u32::try_from(bytes >> 10).unwrap()) * 1024e-9;
+    let processor = (processor_seconds() - processor) / gigabytes;
+    rate(&format!("{what}, {processor:.2} processor seconds/GB"), bytes, start);
+}
+
+#[test]
+#[ignore = "takes gigabytes and is about time"]
+fn compressed_records_stream() {
+    const RECORD_BYTES: usize = 64 << 10;
+    const ROUNDS: usize = 32;
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for (kind, data) in [("text", text(32 << 20)), ("noise", noise(32 << 20))] {
+        for compression in [Compression::None, Compression::Zstd, Compression::Lz4] {
+            let directory = root.path().join("tape");
+            let new = NewTape { barcode: "SPEED1L8".to_owned(), capacity_bytes: 1 << 40, worm: false };
+            create(&directory, &new).unwrap();
+            let mut tape = Tape::open_with(&directory, compression).unwrap();
+            timed(&format!("{kind} {compression:?} written"), data.len() * ROUNDS, || {
+                for _ in 0..ROUNDS {
+                    data.chunks(RECORD_BYTES).for_each(|record| tape.write_record(record).unwrap());
+                }
+                tape.write_filemarks(1).unwrap();
+            });
+            tape.rewind().unwrap();
+            let mut buffer = vec![0; RECORD_BYTES];
+            timed(&format!("{kind} {compression:?} read"), data.len() * ROUNDS, || {
+                while tape.read_record(&mut buffer).unwrap() != ReadOutcome::Filemark {}
+            });
+            println!("stored: {} MiB", tape.used_bytes() >> 20);
+            tape.close().unwrap();
+            fs::remove_dir_all(&directory).unwrap();
+        }
     }
 }

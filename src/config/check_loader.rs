@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::check::{Checker, Required, is_word, label, span_or};
-use super::model::{LoaderConfig, Server, limits};
+use super::model::{Compression, LoaderConfig, Server, limits};
 use super::parse::Parsed;
 use super::raw::RawLoader;
 use super::size::ByteSize;
@@ -70,6 +70,7 @@ fn one_loader(
     let tapes = number("tapes", &raw.tapes, &(0..=slots), 1);
     let tape_capacity_bytes = capacity(checker, &label, raw);
     let tape_family = family(checker, &label, raw, name.as_deref().unwrap_or_default());
+    let compression = compression(checker, &label, raw);
     let new_tape_at_end_of_medium = without_effect(checker, &label, raw);
     Some(LoaderConfig {
         name: name?,
@@ -80,6 +81,7 @@ fn one_loader(
         tape_capacity_bytes,
         tape_family,
         tapes,
+        compression,
         new_tape_at_end_of_medium,
         aliases: raw
             .aliases
@@ -123,14 +125,23 @@ fn family(checker: &mut Checker<'_, '_>, label: &str, raw: &RawLoader, name: &st
     text.clone()
 }
 
+/// `compression`; none where the file says nothing.
+fn compression(checker: &mut Checker<'_, '_>, label: &str, raw: &RawLoader) -> Compression {
+    let Some(field) = &raw.compression else { return Compression::None };
+    match field.get_ref().as_str() {
+        "none" => Compression::None,
+        "zstd" => Compression::Zstd,
+        "lz4" => Compression::Lz4,
+        other => {
+            let why = format!("{other:?} is not known; set \"none\", \"zstd\" or \"lz4\"");
+            checker.bad(label, "compression", field, why);
+            Compression::None
+        }
+    }
+}
+
 /// Keys of the contract that a later version acts upon.
 fn without_effect(checker: &mut Checker<'_, '_>, label: &str, raw: &RawLoader) -> bool {
-    if let Some(field) = &raw.compression
-        && field.get_ref() != "none"
-    {
-        let why = format!("{:?}: this version stores records uncompressed; set \"none\"", field.get_ref());
-        checker.bad(label, "compression", field, why);
-    }
     let Some(field) = &raw.new_tape_at_end_of_medium else { return false };
     if *field.get_ref() {
         checker.no_effect(field.span(), &format!("{label}: new_tape_at_end_of_medium"));

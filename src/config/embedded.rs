@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::model::{AuthKinds, Config, LoaderConfig, Server, Space, User};
+use super::model::{AuthKinds, Compression, Config, LoaderConfig, Server, Space, User};
 use super::secret::Secret;
 
 /// The directory of the embedded default, relative to where `tapesilo` runs.
@@ -76,6 +76,7 @@ fn embedded(directory: &Path, password: Option<Secret>) -> Config {
             slots: 16,
             drives: 2,
             mail_slots: 2,
+            compression: Compression::None,
             tape_capacity_bytes: 10_000_000_000,
             tape_family: "DEM".to_owned(),
             tapes: 4,

@@ -20,7 +20,7 @@ mod size;
 pub use check::check_text;
 pub use embedded::{EMBEDDED_DIRECTORY, EMBEDDED_USER, embedded_default, embedded_preview, password_path};
 pub use load::{ConfigOrigin, DEFAULT_CONFIG_FILE, Loaded, backup_path, find, load_file, locate};
-pub use model::{AuthKinds, Config, LoaderConfig, Server, Space, User, limits};
+pub use model::{AuthKinds, Compression, Config, LoaderConfig, Server, Space, User, limits};
 pub use network::{Network, NetworkError};
 pub use problem::{Checked, Problem, Problems};
 pub use raw::known_keys;

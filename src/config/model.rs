@@ -76,6 +76,18 @@ pub struct Space {
     pub stop_percent: u8,
 }
 
+/// `compression`: how records are stored, each by itself, and raw where that saves nothing worth the time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// As they are.
+    #[default]
+    None,
+    /// Zstandard at its fastest level.
+    Zstd,
+    /// LZ4.
+    Lz4,
+}
+
 /// `[[loader]]`: one directory that acts as a tape library.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoaderConfig {
@@ -95,6 +107,8 @@ pub struct LoaderConfig {
     pub tape_family: String,
     /// Tapes made when the directory is new; not more than `slots`.
     pub tapes: u32,
+    /// How the loader's drives store records from now on.
+    pub compression: Compression,
     /// A blank tape appears when one fills up. Not done by this version yet.
     pub new_tape_at_end_of_medium: bool,
     /// Additional names of devices: alias by device name (`vault_drive0` to `nrst0a`).

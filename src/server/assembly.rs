@@ -5,10 +5,11 @@
 use super::cartridges::DiskCartridges;
 use super::known::KnownLoaders;
 use super::{ServerError, host};
-use crate::config::{Config, LoaderConfig};
+use crate::config::{Compression, Config, LoaderConfig};
 use crate::ndmp::session::{Device, Facts};
 use crate::ndmp::shell::{DataSettings, Registry, Shared};
 use crate::scsi::identity::{CHANGER, DRIVE, Product};
+use crate::tape;
 use crate::vtl::bay::Bay;
 use crate::vtl::drive::DriveHandle;
 use crate::vtl::element::{ElementCounts, ElementLayout};
@@ -59,7 +60,8 @@ fn open_loader(config: &LoaderConfig, shared: &mut Shared) -> Result<Uuid, Serve
     for index in 0..drive_count(config) {
         let name = config.drive_device(index.into());
         let serial = identity.drive_serial(index);
-        let drive = DriveHandle::start(&name, &serial, identity.drive_world_wide_name(index))?;
+        let world_wide_name = identity.drive_world_wide_name(index);
+        let drive = DriveHandle::start(&name, &serial, world_wide_name, compression(config))?;
         bays.push(Arc::new(drive.clone()));
         shared.drives.push(drive);
         shared.facts.tapes.push(device(config, name, serial, &DRIVE));
@@ -94,6 +96,14 @@ fn to_u16(count: u32) -> u16 {
 
 fn drive_count(config: &LoaderConfig) -> u16 {
     to_u16(config.drives)
+}
+
+fn compression(config: &LoaderConfig) -> tape::Compression {
+    match config.compression {
+        Compression::None => tape::Compression::None,
+        Compression::Zstd => tape::Compression::Zstd,
+        Compression::Lz4 => tape::Compression::Lz4,
+    }
 }
 
 /// How many elements of each kind the configuration asks for.

@@ -168,6 +168,15 @@ impl RecordHeader {
         (header, Tail { bytes, length: padding_bytes + TRAILER_BYTES })
     }
 
+    /// Appends the whole record to `out`. `payload` has `stored_bytes` bytes.
+    pub(super) fn encode_onto(&self, seed: u32, payload: &[u8], out: &mut Vec<u8>) {
+        debug_assert_eq!(payload.len(), self.stored_bytes as usize);
+        let (front, back) = self.frame(seed);
+        for part in [&front[..], payload, &back] {
+            out.extend_from_slice(part);
+        }
+    }
+
     fn padding_bytes(&self) -> usize {
         let stored = self.stored_bytes as usize;
         stored.next_multiple_of(ALIGNMENT_BYTES) - stored

@@ -16,7 +16,7 @@ use super::tape::Tape;
 impl<S: Storage, I: Storage> Medium<S, I> {
     /// Room for up to `records_max` records, all of them in front of the early warning.
     pub(super) fn slots(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Slots>, TapeError> {
-        if self.cursor != self.end() || self.limits.write_protected {
+        if self.packer.is_on() || self.cursor != self.end() || self.limits.write_protected {
             return Ok(None);
         }
         // Not the one that crosses into the zone, either: whoever writes that one has to be told.

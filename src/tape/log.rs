@@ -14,8 +14,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::codec::Decoder;
 use super::error::TapeError;
 use super::format::{DATA_START_BYTES, TAPE_HEADER_BYTES, TapeHeader, TapeHeaderError};
+use super::medium::FILEMARK_RESERVE_BYTES;
 use super::position::Cursor;
 use super::storage::Storage;
 
@@ -55,6 +57,7 @@ pub(super) struct Log<S> {
     /// Why the log was opened for reading only: then nothing on disk is changed, and nothing is left to be made durable.
     read_only: Option<String>,
     window: Window,
+    decoder: Decoder,
 }
 
 /// What was last read from storage, with what followed it.
@@ -90,6 +93,7 @@ impl<S: Storage> Log<S> {
             failed: None,
             read_only: None,
             window: Window::default(),
+            decoder: Decoder::default(),
         })
     }
 
@@ -114,6 +118,17 @@ impl<S: Storage> Log<S> {
     /// Whether the file system is nearly full, so that this log could reserve no room ahead.
     pub(super) fn disk_is_low(&self) -> bool {
         self.disk_is_low
+    }
+
+    /// Whether disk space for `bytes` more at the end, and some filemarks, is reserved already.
+    pub(super) fn has_room_for(&self, bytes: u64) -> bool {
+        let needed = self.end.offset.saturating_add(bytes).saturating_add(FILEMARK_RESERVE_BYTES);
+        !self.disk_is_low && needed <= self.reserved
+    }
+
+    /// What the checksums of headers are seeded with.
+    pub(super) fn seed(&self) -> u32 {
+        self.seed
     }
 
     pub(super) fn tape(&self) -> &Arc<str> {
@@ -146,7 +161,7 @@ impl<S: Storage> Log<S> {
     }
 
     /// Remembers that a write failed in a way that leaves the disk's state unknown.
-    fn fail(&mut self, action: &'static str, source: io::Error) -> TapeError {
+    pub(super) fn fail(&mut self, action: &'static str, source: io::Error) -> TapeError {
         if self.failed.is_none() {
             self.failed = Some(format!("cannot {action}: {source}"));
         }

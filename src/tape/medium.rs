@@ -8,6 +8,7 @@ use super::format::{
 };
 use super::index::Index;
 use super::log::{Found, Log, PayloadError};
+use super::packer::Packer;
 use super::position::{Cursor, Position};
 use super::recovery::{Tail, find_end};
 use super::storage::Storage;
@@ -51,6 +52,8 @@ pub(super) struct Medium<S, I> {
     pub(super) index: Index<I>,
     pub(super) cursor: Cursor,
     pub(super) limits: Limits,
+    /// Records on their way into the log; `packing.rs` has the rules.
+    pub(super) packer: Packer,
     /// The log's length when the index was last saved.
     indexed_bytes: u64,
 }
@@ -77,7 +80,14 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         {
             log.set_read_only(&error);
         }
-        let mut medium = Medium { log, index, cursor: Cursor::BEGINNING, limits, indexed_bytes: 0 };
+        let mut medium = Medium {
+            log,
+            index,
+            cursor: Cursor::BEGINNING,
+            limits,
+            packer: Packer::default(),
+            indexed_bytes: 0,
+        };
         medium.save_index();
         Ok(medium)
     }
@@ -92,7 +102,17 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         debug_assert!(log.is_read_only());
         let mut index = Index::new(index_storage, log.header().uuid);
         let tail = find_end(&mut log, &mut index)?;
-        Ok((Medium { log, index, cursor: Cursor::BEGINNING, limits, indexed_bytes: 0 }, tail))
+        Ok((
+            Medium {
+                log,
+                index,
+                cursor: Cursor::BEGINNING,
+                limits,
+                indexed_bytes: 0,
+                packer: Packer::default(),
+            },
+            tail,
+        ))
     }
 
     pub(super) fn header(&self) -> &TapeHeader {
@@ -107,9 +127,9 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         self.cursor.position.block >= self.end().position.block
     }
 
-    /// The bytes of log that the records take.
+    /// The bytes of log that the records take; what is being compressed still counts in full.
     pub(super) fn used_bytes(&self) -> u64 {
-        self.end().offset - DATA_START_BYTES
+        self.end().offset - DATA_START_BYTES + self.packer.bound_bytes()
     }
 
     /// Whether a write at `at` is in the early warning zone.
@@ -137,6 +157,9 @@ impl<S: Storage, I: Storage> Medium<S, I> {
                 tape: self.log.tape().to_string(),
                 length: data.len(),
             })?;
+        if self.packer.is_on() {
+            return self.write_packed(data, length);
+        }
         self.check_write(stored_bytes(length), self.limits.capacity_bytes)?;
         self.make_this_the_end()?;
         self.append(Kind::Data, data)
@@ -144,6 +167,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// Writes `count` filemarks here and makes everything durable; with a count of 0 only that.
     pub(super) fn write_filemarks(&mut self, count: u32) -> Result<(), TapeError> {
+        self.settle()?;
         if count > 0 {
             let bytes = u64::from(count) * RECORD_OVERHEAD_BYTES;
             let limit = self.limits.capacity_bytes.saturating_add(FILEMARK_RESERVE_BYTES);
@@ -158,6 +182,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// Reads the next record or filemark. A damaged record is an error and is passed, so that reading on works.
     pub(super) fn read_record(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, TapeError> {
+        self.settle()?;
         let at = self.cursor;
         let (header, next) = match self.log.look_to_read(at)? {
             Found::End => return Ok(ReadOutcome::EndOfData),
@@ -186,6 +211,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// Destroys what stands behind the position, durably.
     pub(super) fn erase(&mut self) -> Result<(), TapeError> {
+        self.settle()?;
         self.check_write(0, u64::MAX)?;
         self.make_this_the_end()?;
         self.sync()
@@ -193,6 +219,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// The durability point.
     pub(super) fn sync(&mut self) -> Result<(), TapeError> {
+        self.settle()?;
         self.log.sync()?;
         if self.end().offset.abs_diff(self.indexed_bytes) >= INDEX_LAG_BYTES {
             self.save_index();
@@ -202,7 +229,9 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// A durability point; the position is then the beginning of the tape, even after an error.
     pub(super) fn rewind(&mut self) -> Result<(), TapeError> {
+        let settled = self.settle();
         self.cursor = Cursor::BEGINNING;
+        settled?;
         self.sync()?;
         self.rest();
         Ok(())
@@ -210,11 +239,14 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// Gives back memory and threads that only a running transfer needs.
     pub(super) fn rest(&mut self) {
+        self.packer.rest();
         self.log.rest();
     }
 
     /// Leaves everything durable and the index up to date, so that the next open needs no scan.
     pub(super) fn close(&mut self) -> Result<(), TapeError> {
+        self.settle()?;
+        self.packer.rest();
         self.log.sync()?;
         self.log.release_reserve()?;
         if self.end().offset != self.indexed_bytes {
@@ -235,7 +267,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
     }
 
     /// Whether `bytes` more may be written here, if no more than `limit` bytes may be used.
-    fn check_write(&self, bytes: u64, limit: u64) -> Result<(), TapeError> {
+    pub(super) fn check_write(&self, bytes: u64, limit: u64) -> Result<(), TapeError> {
         self.log.writable()?;
         let tape = || self.log.tape().to_string();
         if self.limits.write_protected {
@@ -252,7 +284,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
     }
 
     /// Truncates the tape at the position, in a new generation, unless it stands at the end of data already.
-    fn make_this_the_end(&mut self) -> Result<(), TapeError> {
+    pub(super) fn make_this_the_end(&mut self) -> Result<(), TapeError> {
         if self.cursor.offset == self.end().offset {
             return Ok(());
         }

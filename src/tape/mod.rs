@@ -3,11 +3,12 @@
 //!
 //! Read in this order: `FORMAT.md` (every byte, and why), [`mod@format`] (the bytes in code), [`log`] (appending and
 //! reading), [`index`] and [`recovery`] (finding places fast, and finding the end after a crash), [`medium`] (what
-//! a tape does: write, space, locate), [`tape`] (the directory, the lock and the label around it). For those who only
-//! look: [`reader`] (without lock or change), [`mod@verify`] (every byte), [`contents`] (the tape files), [`image`] and
-//! [`simh`] (tapes as `.tap` files).
+//! a tape does: write, space, locate), [`codec`], [`packer`] and [`packing`] (compression), [`tape`] (the directory, the
+//! lock and the label around it). For those who only look: [`reader`] (without lock or change), [`mod@verify`] (every
+//! byte), [`contents`] (the tape files), [`image`] and [`simh`] (tapes as `.tap` files).
 
 mod buffer;
+mod codec;
 mod contents;
 mod create;
 mod error;
@@ -18,6 +19,8 @@ mod label;
 mod loan;
 mod log;
 mod medium;
+mod packer;
+mod packing;
 mod position;
 mod reader;
 mod recovery;
@@ -31,6 +34,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use codec::Compression;
 pub use contents::{Content, TapeFile};
 pub use create::{NewTape, create};
 pub use error::TapeError;

@@ -36,6 +36,7 @@ pub struct Spaced {
 impl<S: Storage, I: Storage> Medium<S, I> {
     /// Moves `count` records forward, or backward if negative, and stops at a filemark.
     pub(super) fn space_records(&mut self, count: i64) -> Result<Spaced, TapeError> {
+        self.settle()?;
         let wanted = count.unsigned_abs();
         if count < 0 { self.space_records_back(wanted) } else { self.space_records_forward(wanted) }
     }
@@ -43,6 +44,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
     /// Moves `count` filemarks forward, or backward if negative. Forward the position is then behind the last one,
     /// backward before it.
     pub(super) fn space_filemarks(&mut self, count: i64) -> Result<Spaced, TapeError> {
+        self.settle()?;
         let from = self.cursor.position.file;
         let wanted = count.unsigned_abs();
         if count == 0 {
@@ -67,6 +69,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// Moves to block `block`, or to the end of data if the tape has fewer.
     pub(super) fn locate_block(&mut self, block: u64) -> Result<Stop, TapeError> {
+        self.settle()?;
         let is_on_tape = block <= self.end().position.block;
         self.cursor = self.find_block(block.min(self.end().position.block))?;
         Ok(if is_on_tape { Stop::Complete } else { Stop::EndOfData })
@@ -74,6 +77,7 @@ impl<S: Storage, I: Storage> Medium<S, I> {
 
     /// Moves to the first block of file `file`, or to the end of data if the tape has fewer.
     pub(super) fn locate_file(&mut self, file: u64) -> Result<Stop, TapeError> {
+        self.settle()?;
         if file > self.end().position.file {
             self.cursor = self.end();
             return Ok(Stop::EndOfData);
@@ -83,6 +87,13 @@ impl<S: Storage, I: Storage> Medium<S, I> {
             None => Cursor::BEGINNING,
         };
         Ok(Stop::Complete)
+    }
+
+    /// Moves to the end of data.
+    pub(super) fn locate_end(&mut self) -> Result<(), TapeError> {
+        self.settle()?;
+        self.cursor = self.end();
+        Ok(())
     }
 
     fn space_records_forward(&mut self, wanted: u64) -> Result<Spaced, TapeError> {

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::codec::Compression;
 use super::error::{TapeError, is_disk_full};
 use super::format::DATA_START_BYTES;
 use super::index;
@@ -92,6 +93,15 @@ impl Tape {
     /// [`Tape::is_write_protected`]. [`TapeError::Locked`] if it is open already, [`TapeError::Label`] and [`TapeError::NotATape`] if its files
     /// cannot be understood.
     pub fn open(directory: &Path) -> Result<Tape, TapeError> {
+        Tape::open_with(directory, Compression::None)
+    }
+
+    /// As [`Tape::open`]; records written from now on are compressed as `compression` says. What is on the tape
+    /// already, stored in whatever way, reads the same.
+    ///
+    /// # Errors
+    /// As [`Tape::open`].
+    pub fn open_with(directory: &Path, compression: Compression) -> Result<Tape, TapeError> {
         let mut label = label::load(directory)?;
         let tape: Arc<str> = label.barcode.as_str().into();
         let path = directory.join(DATA);
@@ -123,6 +133,7 @@ impl Tape {
         let keep = |storage: &FileStorage, tail: &Tail| keep_aside(&tape, directory, storage, tail);
         let mut medium = Medium::open(log, index, limits, keep)?;
         medium.log.release_leftover();
+        medium.set_compression(compression)?;
         label.counters.loads = label.counters.loads.saturating_add(1);
         if let Err(error) = label::store(directory, &label) {
             tracing::warn!(tape = %tape, %error, "this load is not counted");
@@ -147,7 +158,7 @@ impl Tape {
 
     /// Where its data ends.
     pub fn end_of_data(&self) -> Position {
-        self.medium.end().position
+        self.medium.end_position()
     }
 
     /// Whether the next read would meet the end of data.
@@ -160,7 +171,7 @@ impl Tape {
         self.medium.header().generation
     }
 
-    /// The bytes of log in use.
+    /// The bytes of log in use; records that are being compressed still count in full.
     pub fn used_bytes(&self) -> u64 {
         self.medium.used_bytes()
     }
@@ -270,8 +281,7 @@ impl Tape {
 
     /// Moves to the end of data.
     pub fn locate_end_of_data(&mut self) -> Result<(), TapeError> {
-        self.medium.cursor = self.medium.end();
-        Ok(())
+        self.medium.locate_end()
     }
 
     /// Makes everything durable and moves to the beginning of the tape.

@@ -9,6 +9,7 @@ mod loan;
 mod memory;
 mod model;
 mod opening;
+mod packing;
 
 use std::path::Path;
 

@@ -115,6 +115,9 @@ pub trait TapeDrive {
     /// Bytes that still fit behind the end of data; 0 without a tape.
     fn remaining_bytes(&self) -> u64;
 
+    /// Whether the drive compresses what it writes, where that pays. Compressed records it can always read.
+    fn compresses(&self) -> bool;
+
     /// The record lengths the drive takes.
     fn record_limits(&self) -> RecordLimits;
 

@@ -1,4 +1,5 @@
-//! The drive's mode pages (SSC-3 8.3) and log pages (SSC-3 8.2): a variable block length, no compression, all well.
+//! The drive's mode pages (SSC-3 8.3) and log pages (SSC-3 8.2): a variable block length, the compression that the
+//! drive is set to, all well.
 
 use crate::scsi::cdb::Cdb;
 use crate::scsi::mode::{self, Header, Page};
@@ -12,6 +13,7 @@ const WRITE_PROTECTED: u8 = 0x80;
 const BUFFERED_MODE: u8 = 0x10;
 
 const DATA_COMPRESSION: u8 = 0x0f;
+const UNREGISTERED_ALGORITHM: u8 = 0xff;
 const DEVICE_CONFIGURATION: u8 = 0x10;
 
 const LOG_SUPPORTED_PAGES: u8 = 0x00;
@@ -29,12 +31,19 @@ pub(super) fn mode_sense(drive: &mut dyn TapeDrive, cdb: &Cdb) -> Result<Vec<u8>
         device_specific: BUFFERED_MODE | if drive.write_protected() { WRITE_PROTECTED } else { 0 },
         block_descriptor: &[DENSITY_LTO8, 0, 0, 0, 0, 0, 0, 0],
     };
-    mode::sense(cdb, &header, &[data_compression(), device_configuration()])
+    mode::sense(cdb, &header, &[data_compression(drive.compresses()), device_configuration()])
 }
 
-/// Not capable of compression.
-fn data_compression() -> Page {
-    Page { code: DATA_COMPRESSION, parameters: vec![0; 14] }
+/// Whether data is compressed is the configuration's to say; then both ways, by an algorithm that SCSI has no number of.
+fn data_compression(compresses: bool) -> Page {
+    let mut parameters = vec![0; 14];
+    if compresses {
+        parameters[0] = 0xc0; // DCE and DCC: enabled and capable
+        parameters[1] = 0x80; // DDE: what is read is decompressed
+        parameters[5] = UNREGISTERED_ALGORITHM; // the last byte of the compression algorithm
+        parameters[9] = UNREGISTERED_ALGORITHM; // and of the decompression algorithm
+    }
+    Page { code: DATA_COMPRESSION, parameters }
 }
 
 fn device_configuration() -> Page {

@@ -19,13 +19,22 @@ struct State {
     protected: bool,
     prevented: bool,
     early_warning: usize,
+    compresses: bool,
 }
 
 impl FakeDrive {
     fn with(tape: &str) -> Self {
         let tape = tape.chars().collect();
         let (medium, early_warning) = (Medium::Ready, 1000);
-        let state = State { medium, tape, at: 0, protected: false, prevented: false, early_warning };
+        let state = State {
+            medium,
+            tape,
+            at: 0,
+            protected: false,
+            prevented: false,
+            early_warning,
+            compresses: false,
+        };
         Self { state: Mutex::new(state) }
     }
 
@@ -73,6 +82,9 @@ impl TapeDrive for FakeDrive {
     }
     fn remaining_bytes(&self) -> u64 {
         1 << 20
+    }
+    fn compresses(&self) -> bool {
+        self.state.lock().unwrap().compresses
     }
     fn record_limits(&self) -> RecordLimits {
         RecordLimits { minimum_bytes: 1, maximum_bytes: 0xff_ffff }
@@ -254,6 +266,9 @@ fn mode_sense_to_the_byte() {
     all.extend(compression);
     all.extend(configuration);
     assert_eq!(data(&mut drive, &[0x1a, 0, 0x3f, 0, 255, 0]), all);
+    drive.change(|state| state.compresses = true);
+    let capable = [0x0f, 14, 0xc0, 0x80, 0, 0, 0, 0xff, 0, 0, 0, 0xff, 0, 0, 0, 0];
+    assert_eq!(data(&mut drive, &[0x1a, 8, 0x0f, 0, 255, 0])[4..], capable);
     assert_eq!(data(&mut drive, &[0x1a, 0, 0x00, 0, 255, 0]), [11, 0x88, 0x10, 8, 0x5e, 0, 0, 0, 0, 0, 0, 0]);
     let mut ten = vec![0, 22, 0x88, 0x10, 0, 0, 0, 0];
     ten.extend(configuration);

@@ -7,7 +7,7 @@ use std::io;
 use super::super::error::{TapeError, is_disk_full};
 use super::super::format::{CODEC_RAW, Kind, RECORD_BYTES_MAX, RecordHeader, TapeHeader};
 use super::super::medium::FILEMARK_RESERVE_BYTES;
-use super::super::position::Cursor;
+use super::super::position::{Cursor, Position};
 use super::super::storage::Storage;
 use super::{Log, SECOND_COPY, Window};
 
@@ -35,20 +35,20 @@ impl<S: Storage> Log<S> {
         self.make_room(kind, header.total_bytes())?;
         let (front, back) = header.frame(self.seed);
         let start = self.end.offset;
-        for part in [&front[..], payload, &back] {
-            self.put(part).inspect_err(|_| self.take_back(start))?;
+        for mut part in [&front[..], payload, &back] {
+            self.put(&mut part).inspect_err(|_| self.take_back(start))?;
         }
         self.end = header.behind(start);
         Ok(())
     }
 
-    /// Makes `bytes` pending; what fills the buffer is on its way to the file.
-    fn put(&mut self, mut bytes: &[u8]) -> Result<(), TapeError> {
+    /// Makes `bytes` pending; what fills the buffer is on its way to the file. On an error `bytes` are those left.
+    fn put(&mut self, bytes: &mut &[u8]) -> Result<(), TapeError> {
         while !bytes.is_empty() {
             if self.pending.room_bytes() == 0 {
                 self.hand_over()?;
             }
-            bytes = self.pending.push(bytes);
+            *bytes = self.pending.push(bytes);
         }
         Ok(())
     }
@@ -79,6 +79,33 @@ impl<S: Storage> Log<S> {
         self.settled(result)?;
         self.set_flushed(self.flushed + length);
         Ok(())
+    }
+
+    /// Appends data records that are encoded already, for this place; `behind` is the position behind the last one.
+    /// As with [`Log::append`] on an error nothing was appended, unless the host was told before that the records are
+    /// on the tape (`is_accepted`): then they are, and readable, though the disk may be full.
+    pub(in super::super) fn append_encoded(
+        &mut self,
+        encoded: &[u8],
+        behind: Position,
+        is_accepted: bool,
+    ) -> Result<(), TapeError> {
+        self.writable()?;
+        if !is_accepted {
+            self.make_room(Kind::Data, encoded.len() as u64)?;
+        }
+        let (start, mut rest) = (self.end.offset, encoded);
+        let result = self.put(&mut rest);
+        match &result {
+            Ok(()) => {}
+            Err(TapeError::DiskFull { .. }) if is_accepted => self.pending.push_beyond(rest),
+            Err(_) => {
+                self.take_back(start);
+                return result;
+            }
+        }
+        self.end = Cursor::new(start + encoded.len() as u64, behind);
+        result
     }
 
     /// Hands the pending bytes to the file. On a full disk as [`Log::hand_over`].

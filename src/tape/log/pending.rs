@@ -34,12 +34,18 @@ impl Pending {
         // The rest of a division by a `usize` fits into one.
         self.from = usize::try_from(flushed % BLOCK_BYTES as u64).unwrap_or(0);
         self.to = self.from;
+        if self.buffer.len() > PENDING_BYTES {
+            self.buffer = AlignedBuffer::default();
+        }
     }
 
-    /// Everything pending has been written where it is: the buffer goes on behind it.
+    /// Everything pending has been written where it is: the buffer goes on behind it while there is room.
     pub(super) fn written(&mut self) {
-        self.from = self.to % self.buffer.len().max(1);
-        self.to = self.from;
+        if self.to < PENDING_BYTES {
+            self.from = self.to;
+        } else {
+            self.restart(self.to as u64);
+        }
     }
 
     pub(super) fn range(&self) -> Range<usize> {
@@ -65,7 +71,7 @@ impl Pending {
 
     /// How many bytes still go into the buffer.
     pub(super) fn room_bytes(&self) -> usize {
-        PENDING_BYTES - self.to
+        PENDING_BYTES.saturating_sub(self.to)
     }
 
     /// Takes as much of `bytes` as there is room for and returns the rest.
@@ -74,6 +80,14 @@ impl Pending {
         self.free()[..taken.len()].copy_from_slice(taken);
         self.to += taken.len();
         rest
+    }
+
+    /// Takes all of `bytes` into a buffer as large as that needs, for once.
+    pub(super) fn push_beyond(&mut self, bytes: &[u8]) {
+        let mut buffer = AlignedBuffer::new((self.to + bytes.len()).next_multiple_of(BLOCK_BYTES));
+        buffer[self.range()].copy_from_slice(self.bytes());
+        buffer[self.to..self.to + bytes.len()].copy_from_slice(bytes);
+        (self.buffer, self.to) = (buffer, self.to + bytes.len());
     }
 
     /// The part of the buffer behind what is pending. [`Pending::grow`] makes some of it pending.

@@ -4,10 +4,11 @@
 
 use std::io;
 
+use super::super::codec;
 use super::super::error::TapeError;
 use super::super::format::{
-    CODEC_RAW, RECORD_HEADER_BYTES, RECORD_OVERHEAD_BYTES, RecordHeader, STORED_RECORD_BYTES_MAX,
-    TRAILER_BYTES, record_candidates, trailer_length,
+    RECORD_HEADER_BYTES, RECORD_OVERHEAD_BYTES, RecordHeader, STORED_RECORD_BYTES_MAX, TRAILER_BYTES,
+    record_candidates, trailer_length,
 };
 use super::super::position::Cursor;
 use super::super::storage::Storage;
@@ -42,16 +43,26 @@ impl<S: Storage> Log<S> {
     }
 
     /// Copies the start of the payload of the record at `offset` into `buffer`, as much as fits, after checking
-    /// all of it. Says what is wrong otherwise; `buffer` is then untouched.
+    /// all of it. Says what is wrong otherwise; `buffer` may then hold anything.
     pub(in super::super) fn payload(
         &mut self,
         offset: u64,
         header: &RecordHeader,
         buffer: &mut [u8],
     ) -> Result<usize, PayloadError> {
-        if header.codec != CODEC_RAW {
+        if !codec::is_known(header.codec) {
             return Err(PayloadError::Codec(header.codec));
         }
+        let mut decoder = std::mem::take(&mut self.decoder);
+        let decoded = self.stored(offset, header).and_then(|stored| {
+            decoder.decode(header, stored, buffer).map_err(|why| PayloadError::Damaged(why.to_owned()))
+        });
+        self.decoder = decoder;
+        decoded
+    }
+
+    /// The stored payload of the record at `offset`, checked.
+    fn stored(&mut self, offset: u64, header: &RecordHeader) -> Result<&[u8], PayloadError> {
         let length = header.stored_bytes as usize;
         let payload = self
             .fetch(offset + HEADER_BYTES, length, READ_AHEAD_BYTES)
@@ -59,9 +70,7 @@ impl<S: Storage> Log<S> {
         if payload.len() != length || crc32c::crc32c(payload) != header.payload_sum {
             return Err(PayloadError::Damaged("the checksum of its bytes is wrong".to_owned()));
         }
-        let copied = length.min(buffer.len());
-        buffer[..copied].copy_from_slice(&payload[..copied]);
-        Ok(length)
+        Ok(payload)
     }
 
     /// Whether the record at `offset` is on disk to its last byte: payload, padding and trailer.

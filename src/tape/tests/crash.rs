@@ -7,8 +7,11 @@ use std::io;
 use proptest::prelude::*;
 
 use super::memory::{Event, MemoryStorage, replay};
-use super::model::{Block, Model, Operation, Real, contents, operations, payload};
+use super::model::{Block, Model, Operation, Real, compressions, contents, operations, payload};
+use crate::tape::codec::Compression;
 use crate::tape::error::TapeError;
+
+const ALL: [Compression; 3] = [Compression::None, Compression::Zstd, Compression::Lz4];
 
 /// The model after one operation, and what the files had gone through by then.
 struct Moment {
@@ -63,10 +66,10 @@ fn kept_blocks(window: &[Moment]) -> usize {
     left_alone.min(window[0].blocks.len())
 }
 
-fn live(operations: &[Operation]) -> Life {
+fn live(operations: &[Operation], compression: Compression) -> Life {
     let (log, index) = super::blank();
     let blank = log.bytes();
-    let mut real = Real::open(log.clone(), index).unwrap();
+    let mut real = Real::open_with(log.clone(), index, compression).unwrap();
     let mut model = Model::default();
     let first = Moment {
         blocks: Vec::new(),
@@ -208,7 +211,9 @@ fn a_backup_with_an_overwrite_survives_every_crash() {
     ]);
     operations.extend([Operation::Reopen, Operation::LocateFile(1), Operation::Marks(0), Operation::Erase]);
     operations.extend([Operation::Write(700), Operation::Write(4096), Operation::Reopen]);
-    live(&operations).check_all();
+    for compression in ALL {
+        live(&operations, compression).check_all();
+    }
 }
 
 #[test]
@@ -221,7 +226,7 @@ fn an_overwrite_with_records_of_the_same_size_never_shows_the_old_ones() {
         Operation::Write(600),
         Operation::Marks(0),
     ]);
-    let life = live(&operations);
+    let life = live(&operations, Compression::None);
     life.check_all();
     // A file system that brings cut-off bytes back: behind the new end stand whole records of an older generation.
     let old = replay(life.blank.clone(), &life.events[..life.moments[9].events]);
@@ -240,7 +245,7 @@ fn a_crash_while_a_crash_is_being_mended_loses_no_more() {
     operations.extend([Operation::Marks(1), Operation::LocateBlock(2)]);
     operations.extend((0..3).map(|_| Operation::Write(2500)));
     operations.extend([Operation::Sync, Operation::LocateBlock(1), Operation::Write(5000)]);
-    let life = live(&operations);
+    let life = live(&operations, Compression::None);
     for events in 0..=life.events.len() {
         let mut image = replay(life.blank.clone(), &life.events[..events]);
         if let Some(event @ Event::Write { .. }) = life.events.get(events) {
@@ -270,7 +275,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
-    fn any_life_survives_every_crash(operations in operations(14)) {
+    fn any_life_survives_every_crash(operations in operations(14), compression in compressions()) {
         let small: Vec<_> = operations
             .into_iter()
             .map(|operation| match operation {
@@ -278,15 +283,19 @@ proptest! {
                 other => other,
             })
             .collect();
-        live(&small).check_all();
+        live(&small, compression).check_all();
     }
 
     /// Every operation on the file may fail. Until then all answers are right; after it nothing is written any
     /// more, and the reopened tape holds what was acknowledged.
     #[test]
-    fn a_failing_disk_loses_nothing_acknowledged(operations in operations(40), failing in 0u64..60) {
+    fn a_failing_disk_loses_nothing_acknowledged(
+        operations in operations(40),
+        failing in 0u64..60,
+        compression in compressions(),
+    ) {
         let (log, index) = super::blank();
-        let mut real = Real::open(log.clone(), index).unwrap();
+        let mut real = Real::open_with(log.clone(), index, compression).unwrap();
         log.fail_after(Some((failing, io::ErrorKind::Other)));
         let (mut durable, mut kept) = (Vec::new(), 0);
         let mut model = Model::default();

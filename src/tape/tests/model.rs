@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::memory::MemoryStorage;
 use super::open_medium;
+use crate::tape::codec::Compression;
 use crate::tape::error::TapeError;
 use crate::tape::medium::{Medium, ReadOutcome};
 use crate::tape::position::Position;
@@ -135,12 +136,29 @@ pub(super) struct Real {
     pub(super) log: MemoryStorage,
     pub(super) index: MemoryStorage,
     pub(super) medium: Medium<MemoryStorage, MemoryStorage>,
+    compression: Compression,
 }
 
 impl Real {
     pub(super) fn open(log: MemoryStorage, index: MemoryStorage) -> Result<Real, TapeError> {
-        let medium = open_medium(&log, &index)?;
-        Ok(Real { log, index, medium })
+        Real::open_with(log, index, Compression::None)
+    }
+
+    pub(super) fn open_with(
+        log: MemoryStorage,
+        index: MemoryStorage,
+        compression: Compression,
+    ) -> Result<Real, TapeError> {
+        let mut medium = open_medium(&log, &index)?;
+        medium.set_compression(compression)?;
+        Ok(Real { log, index, medium, compression })
+    }
+
+    fn reopen(&mut self) -> Result<(), TapeError> {
+        self.medium.close()?;
+        let (log, index) = (self.log.clone(), self.index.clone());
+        *self = Real::open_with(log, index, self.compression)?;
+        Ok(())
     }
 
     pub(super) fn apply(&mut self, operation: &Operation, payload: &[u8]) -> Result<Answer, TapeError> {
@@ -160,28 +178,44 @@ impl Real {
             Operation::SpaceMarks(count) => return medium.space_filemarks(count).map(Answer::Spaced),
             Operation::LocateBlock(block) => return medium.locate_block(block).map(Answer::Stopped),
             Operation::LocateFile(file) => return medium.locate_file(file).map(Answer::Stopped),
-            Operation::LocateEnd => medium.cursor = medium.end(),
+            Operation::LocateEnd => medium.locate_end()?,
             Operation::Rewind => medium.rewind()?,
             Operation::Erase => medium.erase()?,
             Operation::Sync => medium.sync()?,
-            Operation::Reopen => {
-                medium.close()?;
-                self.medium = open_medium(&self.log, &self.index)?;
-            }
+            Operation::Reopen => self.reopen()?,
             Operation::LoseIndex => {
                 medium.close()?;
                 self.index = MemoryStorage::new(Vec::new());
-                self.medium = open_medium(&self.log, &self.index)?;
+                self.reopen()?;
             }
         }
         Ok(Answer::Done)
     }
 }
 
-/// The payload of the `number`th operation: different for each, so that no record passes for another.
+/// The payload of the `number`th operation: different for each, so that no record passes for another. Every third one
+/// is noise, which no compression makes shorter.
 pub(super) fn payload(operation: &Operation, number: usize) -> Vec<u8> {
     let Operation::Write(length) = *operation else { return Vec::new() };
+    if number % 3 == 2 {
+        return noise(length, number as u64);
+    }
     (0..length).map(|at| u8::try_from((at * 7 + number * 31 + length) % 251).unwrap()).collect()
+}
+
+pub(super) fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}
+
+pub(super) fn compressions() -> impl Strategy<Value = Compression> {
+    prop_oneof![Just(Compression::None), Just(Compression::Zstd), Just(Compression::Lz4)]
 }
 
 pub(super) fn operations(count: usize) -> impl Strategy<Value = Vec<Operation>> {
@@ -228,9 +262,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn every_operation_answers_as_the_list_does(operations in operations(60)) {
+    fn every_operation_answers_as_the_list_does(operations in operations(60), compression in compressions()) {
         let (log, index) = super::blank();
-        let mut real = Real::open(log, index).unwrap();
+        let mut real = Real::open_with(log, index, compression).unwrap();
         let mut model = Model::default();
         for (number, operation) in operations.iter().enumerate() {
             let payload = payload(operation, number);

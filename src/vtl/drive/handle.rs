@@ -6,6 +6,7 @@
 
 use super::status::{DriveStatus, MediumStatus, StatusCell};
 use super::unit::Drive;
+use crate::tape::Compression;
 use crate::vtl::barcode::Barcode;
 use crate::vtl::bay::{Bay, BayError};
 use crate::vtl::tape_drive::{DriveError, TapeDrive};
@@ -78,14 +79,19 @@ struct Shared {
 pub struct DriveHandle(Arc<Shared>);
 
 impl DriveHandle {
-    /// Starts the thread of a drive called `name` (its NDMP device name).
+    /// Starts the thread of a drive called `name` (its NDMP device name), which stores records as `compression` says.
     ///
     /// # Errors
     /// The operating system has no thread to give.
-    pub fn start(name: &str, serial: &str, world_wide_name: u64) -> std::io::Result<DriveHandle> {
+    pub fn start(
+        name: &str,
+        serial: &str,
+        world_wide_name: u64,
+        compression: Compression,
+    ) -> std::io::Result<DriveHandle> {
         let (sender, receiver) = channel();
         let status = StatusCell::default();
-        let drive = Drive::new(serial.to_owned(), world_wide_name, status.clone());
+        let drive = Drive::new(serial.to_owned(), world_wide_name, compression, status.clone());
         std::thread::Builder::new().name(name.to_owned()).spawn(move || run(drive, &receiver))?;
         Ok(DriveHandle(Arc::new(Shared {
             name: name.to_owned(),

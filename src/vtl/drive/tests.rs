@@ -9,7 +9,7 @@ mod warning;
 
 use super::status::StatusCell;
 use super::unit::Drive;
-use crate::tape::{self, NewTape, ReadOutcome, Tape};
+use crate::tape::{self, Compression, NewTape, ReadOutcome, Tape};
 use crate::vtl::barcode::Barcode;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let tape = blank(directory.path(), capacity_bytes);
         let status = StatusCell::default();
-        let mut drive = Drive::new("SERIAL".into(), 1, status.clone());
+        let mut drive = Drive::new("SERIAL".into(), 1, Compression::None, status.clone());
         drive.insert(&tape, &barcode()).unwrap();
         Bench { drive, status, tape, _directory: directory }
     }

@@ -5,7 +5,7 @@
 //! know sessions, sockets or the robot.
 
 use super::status::{DriveStatus, MediumStatus, StatusCell};
-use crate::tape::{self, Stop, Tape, TapeError};
+use crate::tape::{self, Compression, Stop, Tape, TapeError};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::tape_drive::{DriveError, Medium, Position, RecordLimits, SpaceEnd, Spaced, TapeDrive};
 use std::path::{Path, PathBuf};
@@ -40,6 +40,7 @@ pub(super) enum EarlyWarning {
 pub struct Drive {
     serial: String,
     world_wide_name: u64,
+    compression: Compression,
     pub(super) held: Held,
     pub(super) early_warning: EarlyWarning,
     /// Data was written by the host and no filemark after it.
@@ -52,10 +53,16 @@ pub struct Drive {
 }
 
 impl Drive {
-    pub(super) fn new(serial: String, world_wide_name: u64, status: StatusCell) -> Drive {
+    pub(super) fn new(
+        serial: String,
+        world_wide_name: u64,
+        compression: Compression,
+        status: StatusCell,
+    ) -> Drive {
         Drive {
             serial,
             world_wide_name,
+            compression,
             held: Held::Empty,
             early_warning: EarlyWarning::Clear,
             is_unterminated: false,
@@ -71,7 +78,7 @@ impl Drive {
         if !matches!(self.held, Held::Empty) {
             return Err(DriveError::Failed { reason: "the drive holds a cartridge already".into() });
         }
-        let tape = Tape::open(directory).map_err(|error| self.fault(&error))?;
+        let tape = Tape::open_with(directory, self.compression).map_err(|error| self.fault(&error))?;
         let cartridge = Cartridge { directory: directory.to_owned(), barcode: barcode.clone() };
         self.held = Held::Ready(cartridge, Box::new(tape));
         self.forget_host_state();
@@ -195,6 +202,10 @@ impl TapeDrive for Drive {
         if let Held::Ready(_, tape) = &self.held { tape.remaining_bytes() } else { 0 }
     }
 
+    fn compresses(&self) -> bool {
+        self.compression != Compression::None
+    }
+
     fn record_limits(&self) -> RecordLimits {
         let maximum_bytes = u32::try_from(tape::RECORD_BYTES_MAX).unwrap_or(u32::MAX);
         RecordLimits { minimum_bytes: 1, maximum_bytes }
@@ -250,7 +261,8 @@ impl TapeDrive for Drive {
     fn load(&mut self) -> Result<(), DriveError> {
         let Held::Unloaded(cartridge) = &self.held else { return self.rewind() };
         let cartridge = cartridge.clone();
-        let tape = Tape::open(&cartridge.directory).map_err(|error| self.fault(&error))?;
+        let tape =
+            Tape::open_with(&cartridge.directory, self.compression).map_err(|error| self.fault(&error))?;
         self.held = Held::Ready(cartridge, Box::new(tape));
         self.forget_host_state();
         self.publish_all();

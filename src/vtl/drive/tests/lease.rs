@@ -1,7 +1,7 @@
 //! The drive's thread and its queue: who has the drive, in which order things happen, and how it all ends.
 
 use super::{ROOMY, barcode, blank, contents};
-use crate::tape::{Tape, TapeError};
+use crate::tape::{Compression, Tape, TapeError};
 use crate::vtl::bay::{Bay, BayError};
 use crate::vtl::drive::{
     Drive, DriveGone, DriveHandle, DriveLease, Holder, HostError, HostRead, MarkRule, MediumStatus, Motion,
@@ -26,7 +26,7 @@ impl Station {
     fn new() -> Station {
         let directory = tempfile::tempdir().unwrap();
         let tape = blank(directory.path(), ROOMY);
-        let drive = DriveHandle::start("test_drive0", "SERIAL", 1).unwrap();
+        let drive = DriveHandle::start("test_drive0", "SERIAL", 1, Compression::None).unwrap();
         drive.insert(&tape, &barcode()).unwrap();
         Station { drive, tape, directory }
     }
@@ -247,7 +247,7 @@ fn robot_and_sessions_race_without_losing_a_filemark() {
 #[test]
 fn insert_takes_only_a_tape_and_only_one() {
     let Station { drive, directory, tape } = Station::new();
-    let other = DriveHandle::start("test_drive1", "OTHER", 2).unwrap();
+    let other = DriveHandle::start("test_drive1", "OTHER", 2, Compression::None).unwrap();
     let failed = |result: Result<(), BayError>, part: &str| match result {
         Err(BayError::Failed { reason }) => assert!(reason.contains(part), "{reason}"),
         other => panic!("{other:?}"),
