@@ -109,8 +109,8 @@ fn text(length: usize) -> Vec<u8> {
         .collect();
     let mut text = Vec::with_capacity(length + 16);
     while text.len() < length {
-        let (one, other) = (random(&mut state) >> 11 & 0xfff, random(&mut state) >> 11 & 0xfff);
-        text.extend_from_slice(&words[(one * other >> 12) as usize]);
+        let (one, other) = ((random(&mut state) >> 11) & 0xfff, (random(&mut state) >> 11) & 0xfff);
+        text.extend_from_slice(&words[((one * other) >> 12) as usize]);
         text.push(b' ');
     }
     text.truncate(length);
