@@ -262,7 +262,7 @@ fn what_is_no_image_leaves_no_tape() {
         (&["vault", "good.tap", "--barcode", "../x"], "contains '.'"),
         (
             &["vault", "good.tap", "--capacity", "300"],
-            "its content takes 432 bytes on a tape, --capacity gives 300",
+            "its content takes 440 bytes on a tape, --capacity gives 300",
         ),
     ] {
         let refusal = failure(&site, &[&["tape", "import"], args].concat());

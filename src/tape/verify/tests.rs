@@ -53,7 +53,7 @@ impl Sample {
     }
 }
 
-const DATA_START: usize = 8192;
+const DATA_START: usize = 2 * TAPE_HEADER_BYTES;
 
 #[test]
 fn a_sound_tape_is_sound() {
