@@ -1,10 +1,13 @@
 //! The log of one tape: which records are live, where they end, and what is buffered before they reach the disk.
 //!
-//! Knows nothing of positions a host asks for, of capacity or of labels. `append.rs` writes, `read.rs` reads; how
-//! the end is found after a crash stands in `../recovery.rs`.
+//! Knows nothing of positions a host asks for, of capacity or of labels. `append.rs` writes, `read.rs` reads, both
+//! through what `window.rs` keeps, and `lend.rs` reads without copying; how the end is found after a crash stands in
+//! `../recovery.rs`.
 
 mod append;
+mod lend;
 mod read;
+mod window;
 
 use std::io;
 use std::path::Path;
@@ -15,7 +18,9 @@ use super::format::{DATA_START_BYTES, TAPE_HEADER_BYTES, TapeHeader, TapeHeaderE
 use super::position::Cursor;
 use super::storage::Storage;
 
+pub use lend::Lent;
 pub(super) use read::{Found, PayloadError};
+use window::Window;
 
 /// Where the second copy of the tape header stands; the first stands at 0.
 const SECOND_COPY: u64 = TAPE_HEADER_BYTES as u64;
@@ -47,13 +52,6 @@ pub(super) struct Log<S> {
     /// Why the log was opened for reading only: then nothing on disk is changed, and nothing is left to be made durable.
     read_only: Option<String>,
     window: Window,
-}
-
-/// What was last read from storage, with what followed it.
-#[derive(Default)]
-struct Window {
-    offset: u64,
-    bytes: Vec<u8>,
 }
 
 impl<S: Storage> Log<S> {

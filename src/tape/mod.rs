@@ -26,6 +26,7 @@ pub use create::{NewTape, create};
 pub use error::TapeError;
 pub use format::{DATA_START_BYTES, FORMAT_VERSION, RECORD_BYTES_MAX, RECORD_OVERHEAD_BYTES};
 pub use label::{Counters, Label};
+pub use log::Lent;
 pub use medium::{FILEMARK_RESERVE_BYTES, ReadOutcome, early_warning_bytes};
 pub use position::Position;
 pub use seek::{Spaced, Stop};
