@@ -4,6 +4,7 @@
 mod crash;
 mod damage;
 mod hostile;
+mod lend;
 mod limits;
 mod memory;
 mod model;

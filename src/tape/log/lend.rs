@@ -71,7 +71,8 @@ impl<S: Storage> Log<S> {
             let offset = self.window.offset_of(payload.start).saturating_sub(RECORD_HEADER_BYTES as u64);
             debug_assert_eq!(offset, behind.offset, "something has moved the tape since");
             let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-            behind = Cursor::new(offset.saturating_add(stored_bytes(length)), behind.position.behind_record());
+            behind =
+                Cursor::new(offset.saturating_add(stored_bytes(length)), behind.position.behind_record());
             bytes += u64::from(length);
         }
         self.window.lent.clear();

@@ -1,9 +1,11 @@
 //! A tape in memory that keeps the promises of `RecordPort`, and connections that do as a script says.
 
 use crate::mover::pump::PumpControl;
+use crate::tape::Lent;
 use crate::vtl::drive::{ReadStop, RecordPort, SpaceStop, WriteStop};
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
+use std::ops::Range;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Block {
@@ -36,6 +38,9 @@ pub(super) struct FakeTape {
     pub(super) durable: usize,
     /// The position that was published last.
     pub(super) published: Option<usize>,
+    /// The most records that it lends at once; 0: it cannot.
+    pub(super) lends: usize,
+    pub(super) lent: (Vec<u8>, Vec<Range<usize>>),
 }
 
 impl FakeTape {
@@ -50,6 +55,8 @@ impl FakeTape {
             sync_fails: false,
             durable: 0,
             published: None,
+            lends: 3,
+            lent: (Vec::new(), Vec::new()),
         }
     }
 
@@ -118,6 +125,31 @@ impl RecordPort for FakeTape {
                 Ok(ReadStop::Record(bytes.len()))
             }
         }
+    }
+
+    fn lend_records(&mut self, record_bytes_max: usize, bytes_max: u64) -> usize {
+        let (bytes, places) = &mut self.lent;
+        (bytes.clear(), places.clear());
+        for (number, block) in self.blocks.iter().enumerate().skip(self.at).take(self.lends) {
+            let Block::Record(record) = block else { break };
+            let is_too_much = (bytes.len() + record.len()) as u64 > bytes_max;
+            if is_too_much || record.len() > record_bytes_max || self.fails_at == Some(number) {
+                break;
+            }
+            places.push(bytes.len()..bytes.len() + record.len());
+            bytes.extend(record);
+        }
+        places.len()
+    }
+
+    fn lent_records(&self) -> Lent<'_> {
+        Lent::new(&self.lent.0, &self.lent.1)
+    }
+
+    fn pass_lent_records(&mut self, count: usize) {
+        assert!(count <= self.lent.1.len(), "more than were lent");
+        self.at += count;
+        self.lent.1.clear();
     }
 
     fn space_records(&mut self, count: i64) -> Result<(u64, SpaceStop), String> {
@@ -232,6 +264,12 @@ pub(super) struct Receiver {
 }
 
 impl Write for Receiver {
+    /// As a socket does: it takes from several slices at once, and may stop anywhere.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.write(&bytes)
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         assert!(!bytes.is_empty());
         let mut fits = bytes.len();
