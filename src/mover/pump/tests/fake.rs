@@ -129,7 +129,8 @@ impl RecordPort for FakeTape {
 
     fn lend_records(&mut self, record_bytes_max: usize, bytes_max: u64) -> usize {
         let (bytes, places) = &mut self.lent;
-        (bytes.clear(), places.clear());
+        bytes.clear();
+        places.clear();
         for (number, block) in self.blocks.iter().enumerate().skip(self.at).take(self.lends) {
             let Block::Record(record) = block else { break };
             let is_too_much = (bytes.len() + record.len()) as u64 > bytes_max;
