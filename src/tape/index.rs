@@ -1,7 +1,7 @@
-//! The index: where in the log a block or a file stands, to within a megabyte. Derived from the log, deletable.
+//! The index: where in the log a block or a file stands, to within 128 KiB. Derived from the log, deletable.
 //!
-//! One entry a megabyte of log keeps it at a forty-thousandth of the log whatever the records' size; the walk from
-//! an entry is bounded by that megabyte. Only the first entry of each full page stays in memory. Nothing here is
+//! One entry for 128 KiB of log keeps it at a five-thousandth of the log whatever the records' size; the walk from
+//! an entry is bounded by those. Only the first entry of each full page stays in memory. Nothing here is
 //! believed: whoever uses an entry looks at the record it names first, and every failure to read or write the
 //! index costs time, never data. The bytes are described in `FORMAT.md`, "index".
 
@@ -21,7 +21,7 @@ use super::position::{Cursor, Position};
 use super::storage::Storage;
 
 /// The least distance in the log between two entries. Small in tests, so that they fill pages.
-const INTERVAL_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 1 << 20 };
+const INTERVAL_BYTES: u64 = if cfg!(test) { 1 << 10 } else { 128 << 10 };
 
 /// A record of the log: where it stands and what its position is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,16 @@
 //! The log of one tape: which records are live, where they end, and what is buffered before they reach the disk.
 //!
 //! Knows nothing of positions a host asks for, of capacity or of labels. `append.rs` writes, `slots.rs` lets records
-//! be received where they will be written from, `pending.rs` is that place, `read.rs` reads; how the end is found
-//! after a crash stands in `../recovery.rs`.
+//! be received where they will be written from, `pending.rs` is that place; `read.rs` reads through what `window.rs`
+//! keeps, `lend.rs` without copying; how the end is found after a crash stands in `../recovery.rs`.
 
 mod append;
 mod check;
+mod lend;
 mod pending;
 mod read;
 mod slots;
+mod window;
 
 use std::io;
 use std::path::Path;
@@ -22,8 +24,10 @@ use super::position::Cursor;
 use super::storage::Storage;
 
 use pending::Pending;
+use window::Window;
 
 pub(super) use check::Flaw;
+pub use lend::Lent;
 pub(super) use read::{Found, PayloadError};
 pub(super) use slots::Slots;
 
@@ -58,13 +62,6 @@ pub(super) struct Log<S> {
     read_only: Option<String>,
     window: Window,
     decoder: Decoder,
-}
-
-/// What was last read from storage, with what followed it.
-#[derive(Default)]
-struct Window {
-    offset: u64,
-    bytes: Vec<u8>,
 }
 
 impl<S: Storage> Log<S> {

@@ -209,6 +209,18 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         }
     }
 
+    /// Checks the records that stand here and lends them from memory; see [`Log::lend`]. The position is unchanged.
+    pub(super) fn lend_records(&mut self, record_bytes_max: usize, bytes_max: u64) -> usize {
+        self.log.lend(self.cursor, record_bytes_max, bytes_max)
+    }
+
+    /// Moves behind the first `count` records that are lent, and ends the lending. Returns how many bytes they have.
+    pub(super) fn pass_lent(&mut self, count: usize) -> u64 {
+        let (behind, bytes) = self.log.take_back(self.cursor, count);
+        self.cursor = behind;
+        bytes
+    }
+
     /// Destroys what stands behind the position, durably.
     pub(super) fn erase(&mut self) -> Result<(), TapeError> {
         self.settle()?;
@@ -220,6 +232,8 @@ impl<S: Storage, I: Storage> Medium<S, I> {
     /// The durability point.
     pub(super) fn sync(&mut self) -> Result<(), TapeError> {
         self.settle()?;
+        // It ends a run of reads or stands between two of writes: an idle tape holds no megabytes.
+        self.log.release_window();
         self.log.sync()?;
         if self.end().offset.abs_diff(self.indexed_bytes) >= INDEX_LAG_BYTES {
             self.save_index();

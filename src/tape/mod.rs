@@ -42,6 +42,7 @@ pub use format::{DATA_START_BYTES, FORMAT_VERSION, RECORD_BYTES_MAX, RECORD_OVER
 pub use image::{Amount, CopyError, copy_file, export, import, measure};
 pub use label::{Counters, Label, set_barcode};
 pub use loan::Loan;
+pub use log::Lent;
 pub use medium::{FILEMARK_RESERVE_BYTES, ReadOutcome, early_warning_bytes};
 pub use position::Position;
 pub use reader::TapeReader;

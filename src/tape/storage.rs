@@ -21,6 +21,10 @@ pub(super) trait Storage {
     /// Reads at `offset` until `buffer` is full or the file ends; returns how many bytes were read.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
+    /// Says that the `length` bytes at `offset` will soon be read, so that they can be fetched meanwhile. Never waits for
+    /// them; where it does not help, nothing happens.
+    fn will_need(&self, _offset: u64, _length: u64) {}
+
     /// Writes all of `bytes` at `offset`. After an error any part of them may have been written.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 

@@ -15,7 +15,7 @@ use super::error::{TapeError, is_disk_full};
 use super::format::DATA_START_BYTES;
 use super::index;
 use super::label::{self, Label};
-use super::log::{Log, io_error, read_header};
+use super::log::{Lent, Log, io_error, read_header};
 use super::medium::{FILEMARK_RESERVE_BYTES, Limits, Medium, ReadOutcome};
 use super::position::Position;
 use super::recovery::Tail;
@@ -251,6 +251,33 @@ impl Tape {
             counters.bytes_read = counters.bytes_read.saturating_add(length as u64);
         }
         self.count_damage(result)
+    }
+
+    /// Checks the records that stand at the position, and lends them from memory until the next call of anything but
+    /// [`Tape::lent_records`]: as many as are at hand, none longer than `record_bytes_max`, together at most `bytes_max`
+    /// bytes. The position is unchanged. Returns how many there are. None says nothing but that [`Tape::read_record`]
+    /// must tell what stands here: a filemark, the end of data, damage, a record that is compressed or too long.
+    pub fn lend_records(&mut self, record_bytes_max: usize, bytes_max: u64) -> usize {
+        self.medium.lend_records(record_bytes_max, bytes_max)
+    }
+
+    /// The records that [`Tape::lend_records`] has found.
+    pub fn lent_records(&self) -> Lent<'_> {
+        self.medium.log.lent()
+    }
+
+    /// Stands behind the first `count` of the records lent, as if they had been read, and ends the lending.
+    pub fn pass_lent_records(&mut self, count: usize) {
+        let count = count.min(self.lent_records().records().len());
+        let bytes = self.medium.pass_lent(count);
+        let counters = &mut self.label.counters;
+        counters.records_read = counters.records_read.saturating_add(count as u64);
+        counters.bytes_read = counters.bytes_read.saturating_add(bytes);
+    }
+
+    /// Gives back the memory that reading took; reading on takes it again.
+    pub fn release_memory(&mut self) {
+        self.medium.log.release_window();
     }
 
     /// Moves `count` records forward, or backward if negative. A filemark stops it: forward behind the mark,

@@ -4,6 +4,7 @@
 mod crash;
 mod damage;
 mod hostile;
+mod lend;
 mod limits;
 mod loan;
 mod memory;

@@ -3,11 +3,19 @@
 //! The position is relative: the tape stands in front of the record numbered `progress.record_number`, whatever tape
 //! that is, and the pump spaces from there. It delivers exactly the bytes asked for, also from inside a record and
 //! backwards. It must not cross a filemark. See `backup` for the way in.
+//!
+//! Whole records in a row go to the connection from where the drive has them, without a copy; everything unusual, and
+//! the record in which the range ends (the next one may want its rest), is read into the carry.
 
 use super::{BATCH_BYTES, PumpControl};
 use crate::mover::{End, Ended, Progress, ReadRange, Window};
 use crate::vtl::drive::{ReadStop, RecordPort, SpaceStop};
-use std::io::Write;
+use std::io::{ErrorKind, IoSlice, Write};
+
+/// The most records that one system call takes.
+const SLICES_MAX: usize = 256;
+/// Fewer bytes than this are not worth a system call of their own: they are copied and wait for more.
+const LENT_BYTES_MIN: usize = if cfg!(test) { 30 } else { 64 << 10 };
 
 /// The read buffer and the record that was read last. Lives as long as the data connection.
 #[derive(Debug)]
@@ -79,6 +87,7 @@ pub fn run_recover(
     if end != End::Satisfied {
         // While the mover is paused the DMA may move the tape or number it anew.
         pump.carry.last = None;
+        pump.drive.release_memory();
     }
     pump.drive.publish();
     pump.control.progress.set(pump.progress);
@@ -116,7 +125,10 @@ impl<D: RecordPort, S: Write> Pump<'_, D, S> {
                 Some(held) if (held.stream_offset..held.stream_end()).contains(&wanted) => {
                     self.take(held, wanted)
                 }
-                _ if self.is_in_front_of(wanted) => self.read_next(wanted),
+                _ if self.is_in_front_of(wanted) => match self.lend(wanted) {
+                    0 => self.read_next(wanted),
+                    _ => self.take_lent(wanted),
+                },
                 _ => self.seek_and_read(wanted),
             };
             if let Err(end) = step {
@@ -154,6 +166,80 @@ impl<D: RecordPort, S: Write> Pump<'_, D, S> {
         }
         self.ready.end = from + count;
         Ok(())
+    }
+
+    /// How many whole records the drive lends from here on, all inside the window and in front of the range's end.
+    fn lend(&mut self, wanted: u64) -> usize {
+        let bytes_max = (self.window.end_bytes() - wanted).min(self.left() - 1);
+        self.drive.lend_records(self.carry.record_bytes, bytes_max)
+    }
+
+    /// Makes the records that are lent ready for the connection, or sends them if they are worth it.
+    fn take_lent(&mut self, stream_offset: u64) -> Result<(), End> {
+        self.carry.last = None;
+        let lent_bytes = self.drive.lent_records().total_bytes();
+        if lent_bytes >= LENT_BYTES_MIN {
+            self.send_ready()?;
+            let (sent, end) = self.send_lent();
+            self.count(sent);
+            self.pass_lent(stream_offset, sent);
+            self.control.progress.set(self.progress);
+            return end.map_or(Ok(()), Err);
+        }
+        if self.ready.end + lent_bytes > self.carry.buffer.len() {
+            self.deliver()?;
+            self.ready = 0..0;
+        }
+        for record in self.drive.lent_records().records() {
+            let at = self.ready.end;
+            self.ready.end += record.len();
+            self.carry.buffer[at..self.ready.end].copy_from_slice(record);
+        }
+        self.pass_lent(stream_offset, lent_bytes);
+        Ok(())
+    }
+
+    /// Sends records that are lent. Returns how many bytes went and what kept the others.
+    fn send_lent(&mut self) -> (usize, Option<End>) {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        for (slice, record) in slices.iter_mut().zip(self.drive.lent_records().records()) {
+            *slice = IoSlice::new(record);
+            count += 1;
+        }
+        let mut unsent = &mut slices[..count];
+        let mut total = 0;
+        while !unsent.is_empty() {
+            match self.stream.write_vectored(unsent) {
+                Ok(0) => return (total, Some(End::PeerClosed)),
+                Ok(sent) => {
+                    total += sent;
+                    IoSlice::advance_slices(&mut unsent, sent);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) if self.control.is_aborted() => return (total, Some(End::Aborted)),
+                Err(_) => return (total, Some(End::PeerClosed)),
+            }
+        }
+        (total, None)
+    }
+
+    /// Moves the tape behind the last of the lent records of which a byte is among the first `taken`, and counts them.
+    fn pass_lent(&mut self, stream_offset: u64, taken: usize) {
+        let (mut records, mut bytes) = (0, 0);
+        for record in self.drive.lent_records().records() {
+            if bytes >= taken {
+                break;
+            }
+            records += 1;
+            bytes += record.len();
+        }
+        self.drive.pass_lent_records(records);
+        self.progress.record_number = self.progress.record_number.saturating_add(records as u64);
+        self.carry.edge = Some(Edge {
+            record_number: self.progress.record_number,
+            stream_offset: stream_offset.saturating_add(bytes as u64),
+        });
     }
 
     /// Reads the record in front of which the tape stands; its first byte has the stream offset `stream_offset`.
@@ -231,25 +317,33 @@ impl<D: RecordPort, S: Write> Pump<'_, D, S> {
         }
     }
 
-    /// Sends what is ready.
+    /// Sends what is ready, and says how far it is.
     fn deliver(&mut self) -> Result<(), End> {
-        while !self.ready.is_empty() {
-            match self.stream.write(&self.carry.buffer[self.ready.clone()]) {
-                // The peer wants no more; nothing on tape is harmed by that.
-                Ok(0) => return Err(End::PeerClosed),
-                Ok(sent) => self.count(sent),
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) if self.control.is_aborted() => return Err(End::Aborted),
-                Err(_) => return Err(End::PeerClosed),
-            }
-        }
+        self.send_ready()?;
         self.control.progress.set(self.progress);
         self.drive.publish();
         Ok(())
     }
 
+    fn send_ready(&mut self) -> Result<(), End> {
+        while !self.ready.is_empty() {
+            match self.stream.write(&self.carry.buffer[self.ready.clone()]) {
+                // The peer wants no more; nothing on tape is harmed by that.
+                Ok(0) => return Err(End::PeerClosed),
+                Ok(sent) => {
+                    self.ready.start += sent;
+                    self.count(sent);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) if self.control.is_aborted() => return Err(End::Aborted),
+                Err(_) => return Err(End::PeerClosed),
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts bytes that went to the connection.
     fn count(&mut self, sent: usize) {
-        self.ready.start += sent;
         let sent = sent as u64;
         self.range.offset_bytes += sent;
         if self.range.length_bytes != u64::MAX {

@@ -36,7 +36,7 @@ impl<S: Storage> Log<S> {
         let (front, back) = header.frame(self.seed);
         let start = self.end.offset;
         for mut part in [&front[..], payload, &back] {
-            self.put(&mut part).inspect_err(|_| self.take_back(start))?;
+            self.put(&mut part).inspect_err(|_| self.cut_back(start))?;
         }
         self.end = header.behind(start);
         Ok(())
@@ -54,7 +54,7 @@ impl<S: Storage> Log<S> {
     }
 
     /// Forgets the bytes at and behind `start`: the pieces of a record that could not be written whole.
-    fn take_back(&mut self, start: u64) {
+    fn cut_back(&mut self, start: u64) {
         match usize::try_from(start.saturating_sub(self.flushed)) {
             Ok(length) if start >= self.flushed => self.pending.truncate(length),
             _ => {
@@ -100,7 +100,7 @@ impl<S: Storage> Log<S> {
             Ok(()) => {}
             Err(TapeError::DiskFull { .. }) if is_accepted => self.pending.push_beyond(rest),
             Err(_) => {
-                self.take_back(start);
+                self.cut_back(start);
                 return result;
             }
         }

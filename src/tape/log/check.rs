@@ -4,9 +4,7 @@ use super::super::error::TapeError;
 use super::super::format::{ALIGNMENT_BYTES, RECORD_HEADER_BYTES, RecordHeader};
 use super::super::storage::Storage;
 use super::Log;
-
-/// How much is read at once: so much that what is read twice, where a record does not end with the piece, is little.
-const CHECK_AHEAD_BYTES: usize = if cfg!(test) { 4 << 10 } else { 4 << 20 };
+use super::window::Purpose;
 
 /// What is wrong with a record whose header is intact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +28,8 @@ impl<S: Storage> Log<S> {
         let stored = header.stored_bytes as usize;
         let padded = stored.next_multiple_of(ALIGNMENT_BYTES);
         let from = offset + RECORD_HEADER_BYTES as u64;
-        let rest = match self.fetch(from, padded + trailer.len(), CHECK_AHEAD_BYTES) {
+        self.window.note_record(header);
+        let rest = match self.fetch(from, padded + trailer.len(), Purpose::Read) {
             Ok(rest) => rest,
             Err(source) => return Err(self.io_error("read its log", source)),
         };

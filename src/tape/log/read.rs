@@ -12,12 +12,9 @@ use super::super::format::{
 };
 use super::super::position::Cursor;
 use super::super::storage::Storage;
-use super::{Log, Window};
+use super::Log;
+use super::window::{Purpose, WALK_BYTES};
 
-/// How much is read at once where records are read in a row.
-const READ_AHEAD_BYTES: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
-/// How much is read at once where only headers are looked at.
-const WALK_AHEAD_BYTES: usize = if cfg!(test) { 512 } else { 64 << 10 };
 const HEADER_BYTES: u64 = RECORD_HEADER_BYTES as u64;
 
 /// What stands at a cursor.
@@ -34,12 +31,12 @@ pub(in super::super) enum Found {
 impl<S: Storage> Log<S> {
     /// Looks at the record at `at`, without its payload.
     pub(in super::super) fn look(&mut self, at: Cursor) -> Result<Found, TapeError> {
-        self.look_ahead(at, WALK_AHEAD_BYTES)
+        self.look_ahead(at, Purpose::Walk)
     }
 
     /// As [`Log::look`], for a reader that is about to read the payload, too.
     pub(in super::super) fn look_to_read(&mut self, at: Cursor) -> Result<Found, TapeError> {
-        self.look_ahead(at, READ_AHEAD_BYTES)
+        self.look_ahead(at, Purpose::Read)
     }
 
     /// Copies the start of the payload of the record at `offset` into `buffer`, as much as fits, after checking
@@ -64,9 +61,11 @@ impl<S: Storage> Log<S> {
     /// The stored payload of the record at `offset`, checked.
     fn stored(&mut self, offset: u64, header: &RecordHeader) -> Result<&[u8], PayloadError> {
         let length = header.stored_bytes as usize;
-        let payload = self
-            .fetch(offset + HEADER_BYTES, length, READ_AHEAD_BYTES)
+        self.window.note_record(header);
+        let record = self
+            .fetch(offset, RECORD_HEADER_BYTES + length, Purpose::Read)
             .map_err(|error| PayloadError::Damaged(format!("its bytes cannot be read: {error}")))?;
+        let payload = record.get(RECORD_HEADER_BYTES..).unwrap_or_default();
         if payload.len() != length || crc32c::crc32c(payload) != header.payload_sum {
             return Err(PayloadError::Damaged("the checksum of its bytes is wrong".to_owned()));
         }
@@ -82,7 +81,7 @@ impl<S: Storage> Log<S> {
         let expected = header.trailer(self.seed);
         let stored = header.stored_bytes as usize;
         let padded = stored.next_multiple_of(8);
-        let rest = match self.fetch(offset + HEADER_BYTES, padded + TRAILER_BYTES, READ_AHEAD_BYTES) {
+        let rest = match self.fetch(offset + HEADER_BYTES, padded + TRAILER_BYTES, Purpose::Read) {
             Ok(rest) => rest,
             Err(source) => return Err(self.io_error("read its log", source)),
         };
@@ -93,7 +92,7 @@ impl<S: Storage> Log<S> {
 
     /// The header of a live record at `offset`, wherever on the tape that record stands.
     pub(in super::super) fn header_at(&mut self, offset: u64) -> Result<Option<RecordHeader>, TapeError> {
-        self.header_ahead(offset, WALK_AHEAD_BYTES)
+        self.header_ahead(offset, Purpose::Walk)
             .map(|header| header.filter(|header| self.is_live(offset, header)))
     }
 
@@ -102,7 +101,7 @@ impl<S: Storage> Log<S> {
     pub(in super::super) fn is_stale_at(&mut self, offset: u64) -> Result<bool, TapeError> {
         Ok(offset == self.header.generation_start
             && self
-                .header_ahead(offset, WALK_AHEAD_BYTES)?
+                .header_ahead(offset, Purpose::Walk)?
                 .is_some_and(|header| header.generation < self.header.generation))
     }
 
@@ -110,25 +109,39 @@ impl<S: Storage> Log<S> {
         self.header.admits(offset, header.generation)
     }
 
-    fn look_ahead(&mut self, at: Cursor, ahead: usize) -> Result<Found, TapeError> {
-        // Only forged lengths get to the last block before the last byte; there must be an end to it.
-        if at.offset >= self.end.offset || at.position.block >= self.end.position.block {
+    /// Only forged lengths get to the last block before the last byte; there must be an end to it.
+    pub(super) fn is_at_end(&self, at: Cursor) -> bool {
+        at.offset >= self.end.offset || at.position.block >= self.end.position.block
+    }
+
+    /// What speaks against the intact `header` being that of the record at `at`.
+    pub(super) fn objection(&self, at: Cursor, header: &RecordHeader) -> Option<&'static str> {
+        if !self.is_live(at.offset, header) {
+            Some("it belongs to overwritten data")
+        } else if at.skipped > 0 || header.position != at.position {
+            Some("it says that it stands elsewhere")
+        } else {
+            None
+        }
+    }
+
+    fn look_ahead(&mut self, at: Cursor, purpose: Purpose) -> Result<Found, TapeError> {
+        if self.is_at_end(at) {
             return Ok(Found::End);
         }
-        let reason = match self.header_ahead(at.offset, ahead)? {
+        let reason = match self.header_ahead(at.offset, purpose)? {
             None => "its header is damaged",
-            Some(header) if !self.is_live(at.offset, &header) => "it belongs to overwritten data",
-            Some(header) if at.skipped > 0 || header.position != at.position => {
-                "it says that it stands elsewhere"
-            }
-            Some(header) if header.behind(at.offset).offset > self.end.offset => {
-                // The length is right by its checksum, so nothing can stand behind: no need to search.
-                return Ok(Found::Damaged {
-                    resume: self.end,
-                    reason: "it is cut off by the end of the file",
-                });
-            }
-            Some(header) => return Ok(Found::Record { header, next: header.behind(at.offset) }),
+            Some(header) => match self.objection(at, &header) {
+                Some(reason) => reason,
+                None if header.behind(at.offset).offset > self.end.offset => {
+                    // The length is right by its checksum, so nothing can stand behind: no need to search.
+                    return Ok(Found::Damaged {
+                        resume: self.end,
+                        reason: "it is cut off by the end of the file",
+                    });
+                }
+                None => return Ok(Found::Record { header, next: header.behind(at.offset) }),
+            },
         };
         let resume = self.find_sound_record(at.run_start())?.unwrap_or(self.end);
         Ok(Found::Damaged { resume, reason })
@@ -144,7 +157,7 @@ impl<S: Storage> Log<S> {
         let mut plausible = None;
         let mut offset = damaged.offset.saturating_add(RECORD_OVERHEAD_BYTES);
         while offset < self.end.offset && (plausible.is_none() || offset <= certain_until) {
-            let chunk = match self.fetch(offset, WALK_AHEAD_BYTES, WALK_AHEAD_BYTES) {
+            let chunk = match self.fetch(offset, WALK_BYTES, Purpose::Walk) {
                 Ok(chunk) => chunk,
                 Err(source) => return Err(self.io_error("read its log", source)),
             };
@@ -185,7 +198,7 @@ impl<S: Storage> Log<S> {
     fn trailer_before(&mut self, offset: u64) -> Result<u64, TapeError> {
         let at = offset.saturating_sub(TRAILER_BYTES as u64);
         let mut bytes = [0; TRAILER_BYTES];
-        match self.fetch(at, TRAILER_BYTES, WALK_AHEAD_BYTES) {
+        match self.fetch(at, TRAILER_BYTES, Purpose::Walk) {
             Ok(found) if found.len() == TRAILER_BYTES => bytes.copy_from_slice(found),
             Ok(_) => {}
             Err(source) => return Err(self.io_error("read its log", source)),
@@ -193,26 +206,26 @@ impl<S: Storage> Log<S> {
         Ok(trailer_length(&bytes))
     }
 
-    fn header_ahead(&mut self, offset: u64, ahead: usize) -> Result<Option<RecordHeader>, TapeError> {
+    fn header_ahead(&mut self, offset: u64, purpose: Purpose) -> Result<Option<RecordHeader>, TapeError> {
         let seed = self.seed;
-        match self.fetch(offset, RECORD_HEADER_BYTES, ahead) {
+        match self.fetch(offset, RECORD_HEADER_BYTES, purpose) {
             Ok(found) => Ok(found.first_chunk().and_then(|bytes| RecordHeader::decode(seed, bytes))),
             Err(source) => Err(self.io_error("read its log", source)),
         }
     }
 
-    /// The `length` bytes at `offset`, or fewer where the log ends. `ahead` more are read where that saves calls.
-    pub(super) fn fetch(&mut self, offset: u64, length: usize, ahead: usize) -> io::Result<&[u8]> {
+    /// The `length` bytes at `offset`, or fewer where the log ends. What follows is read with them if the purpose says so.
+    pub(super) fn fetch(&mut self, offset: u64, length: usize, purpose: Purpose) -> io::Result<&[u8]> {
         if offset >= self.flushed {
             let from = usize::try_from(offset - self.flushed).unwrap_or(usize::MAX).min(self.pending.len());
             let to = from.saturating_add(length).min(self.pending.len());
             return Ok(&self.pending.bytes()[from..to]);
         }
-        let available = usize::try_from(self.flushed - offset).unwrap_or(usize::MAX);
-        if length > available && !self.pending.is_empty() {
-            return self.window.straddle(&self.storage, offset, available, self.pending.bytes(), length);
+        let available = self.flushed - offset;
+        if length as u64 > available && !self.pending.is_empty() {
+            return self.window.straddle(&self.storage, offset, length, self.flushed, self.pending.bytes());
         }
-        self.window.fetch(&self.storage, offset, length.min(available), length.max(ahead).min(available))
+        self.window.fetch(&self.storage, offset, length, self.flushed, purpose)
     }
 }
 
@@ -221,60 +234,4 @@ impl<S: Storage> Log<S> {
 pub(in super::super) enum PayloadError {
     Damaged(String),
     Codec(u8),
-}
-
-impl Window {
-    fn fetch<S: Storage>(
-        &mut self,
-        storage: &S,
-        offset: u64,
-        length: usize,
-        ahead: usize,
-    ) -> io::Result<&[u8]> {
-        let held = offset
-            .checked_sub(self.offset)
-            .and_then(|from| usize::try_from(from).ok())
-            .filter(|from| from.checked_add(length).is_some_and(|to| to <= self.bytes.len()));
-        let from = match held {
-            Some(from) => from,
-            None => {
-                self.fill(storage, offset, ahead)?;
-                0
-            }
-        };
-        let to = (from + length).min(self.bytes.len());
-        Ok(&self.bytes[from..to])
-    }
-
-    /// The `length` bytes at `offset` of which only `stored` are in storage; the others are the first of `pending`.
-    fn straddle<S: Storage>(
-        &mut self,
-        storage: &S,
-        offset: u64,
-        stored: usize,
-        pending: &[u8],
-        length: usize,
-    ) -> io::Result<&[u8]> {
-        self.fill(storage, offset, stored)?;
-        if self.bytes.len() == stored {
-            self.bytes.extend_from_slice(&pending[..(length - stored).min(pending.len())]);
-        }
-        Ok(&self.bytes)
-    }
-
-    fn fill<S: Storage>(&mut self, storage: &S, offset: u64, length: usize) -> io::Result<()> {
-        self.offset = offset;
-        // Growing zeroes; where the window keeps its size nothing is cleared before it is overwritten.
-        self.bytes.resize(length, 0);
-        match storage.read_at(offset, &mut self.bytes) {
-            Ok(read) => {
-                self.bytes.truncate(read);
-                Ok(())
-            }
-            Err(error) => {
-                self.bytes.clear();
-                Err(error)
-            }
-        }
-    }
 }

@@ -62,6 +62,10 @@ impl Storage for Snapshot {
         self.file.read_at(offset, &mut buffer[..wanted])
     }
 
+    fn will_need(&self, offset: u64, length: u64) {
+        self.file.will_need(offset, length);
+    }
+
     fn write_at(&mut self, _: u64, _: &[u8]) -> io::Result<()> {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }

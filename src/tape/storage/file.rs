@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -155,6 +156,14 @@ impl Storage for FileStorage {
             }
         }
         Ok(filled)
+    }
+
+    fn will_need(&self, offset: u64, length: u64) {
+        if let Some(length) = NonZeroU64::new(length) {
+            // Only advice: whoever reads learns of any error.
+            let file = &self.paths.cached;
+            let _ = rustix::fs::fadvise(file, offset, Some(length), rustix::fs::Advice::WillNeed);
+        }
     }
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {

@@ -6,7 +6,7 @@
 use super::loan::Loan;
 use super::port::{ReadStop, RecordPort, SpaceStop, WriteStop};
 use super::unit::{Drive, EarlyWarning};
-use crate::tape::{RECORD_BYTES_MAX, ReadOutcome};
+use crate::tape::{Lent, RECORD_BYTES_MAX, ReadOutcome, Tape};
 use crate::vtl::tape_drive::{DriveError, SpaceEnd, TapeDrive};
 use bytes::Bytes;
 
@@ -162,6 +162,8 @@ impl Drive {
     /// Writes the one filemark that unterminated data needs, if the tape stands right behind that data (anywhere
     /// else it would destroy what follows), and makes everything durable.
     pub fn host_terminate(&mut self) -> Result<(), HostError> {
+        // Whoever was reading is done: an idle drive holds no megabytes.
+        self.buffer = Vec::new();
         let at_end = self.tape().is_ok_and(|tape| tape.is_at_end_of_data());
         let marks = u32::from(self.is_unterminated && at_end);
         match self.write_filemarks(marks) {
@@ -236,6 +238,28 @@ impl RecordPort for Drive {
                 Ok(ReadStop::Filemark)
             }
             ReadOutcome::EndOfData => Ok(ReadStop::EndOfData { medium_full: self.is_full_at_end_of_data() }),
+        }
+    }
+
+    fn lend_records(&mut self, record_bytes_max: usize, bytes_max: u64) -> usize {
+        self.tape().map_or(0, |tape| tape.lend_records(record_bytes_max, bytes_max))
+    }
+
+    fn lent_records(&self) -> Lent<'_> {
+        self.threaded().map_or(Lent::new(&[], &[]), Tape::lent_records)
+    }
+
+    fn pass_lent_records(&mut self, count: usize) {
+        if let Ok(tape) = self.tape() {
+            tape.pass_lent_records(count);
+            // As after a read: it publishes, and cannot fail.
+            let _ = self.finish(Ok(()));
+        }
+    }
+
+    fn release_memory(&mut self) {
+        if let Ok(tape) = self.tape() {
+            tape.release_memory();
         }
     }
 

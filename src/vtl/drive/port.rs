@@ -5,6 +5,7 @@
 //! It must not know who moves the records, nor sockets. Implemented by `super::unit::Drive`; a physical drive can
 //! stand behind it as well. Read `crate::mover::pump` for its only user.
 
+use crate::tape::Lent;
 use std::io::{self, Read};
 
 /// What stopped a write. Nothing of the refused record is on the tape.
@@ -78,6 +79,24 @@ pub trait RecordPort {
 
     /// Reads the next record into `buffer`. An error leaves the buffer's contents undefined.
     fn read_record(&mut self, buffer: &mut [u8]) -> Result<ReadStop, String>;
+
+    /// Checks the next records and lends them where they stand in memory: none longer than `record_bytes_max`, together
+    /// at most `bytes_max` bytes. Returns how many there are. The tape does not move. None says nothing of what stands
+    /// next: [`RecordPort::read_record`] does, and a drive that never lends is as good, only slower.
+    fn lend_records(&mut self, _record_bytes_max: usize, _bytes_max: u64) -> usize {
+        0
+    }
+
+    /// The records that are lent, until anything else is done with the drive.
+    fn lent_records(&self) -> Lent<'_> {
+        Lent::new(&[], &[])
+    }
+
+    /// Stands behind the first `count` of the records lent, as if they had been read.
+    fn pass_lent_records(&mut self, _count: usize) {}
+
+    /// Gives back memory that only reading on would need.
+    fn release_memory(&mut self) {}
 
     /// Passes `count` records (negative: backwards). Returns how many were passed and what ended it.
     fn space_records(&mut self, count: i64) -> Result<(u64, SpaceStop), String>;

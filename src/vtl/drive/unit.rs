@@ -117,6 +117,14 @@ impl Drive {
         }
     }
 
+    /// The threaded tape, to be looked at.
+    pub(super) fn threaded(&self) -> Option<&Tape> {
+        match &self.held {
+            Held::Ready(_, tape) => Some(tape),
+            Held::Empty | Held::Unloaded(_) => None,
+        }
+    }
+
     /// Ends a tape operation: notes damage and the early warning's zone, publishes, and translates the error.
     pub(super) fn finish<T>(&mut self, result: Result<T, TapeError>) -> Result<T, DriveError> {
         let result = result.map_err(|error| self.fault(&error));

@@ -1,9 +1,11 @@
 //! A tape in memory that keeps the promises of `RecordPort`, and connections that do as a script says.
 
 use crate::mover::pump::PumpControl;
+use crate::tape::Lent;
 use crate::vtl::drive::{ReadStop, RecordLoan, RecordPort, SpaceStop, WriteStop};
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
+use std::ops::Range;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Block {
@@ -32,12 +34,15 @@ pub(super) struct FakeTape {
     /// The write of the block with this number fails.
     pub(super) fails_at: Option<usize>,
     pub(super) sync_fails: bool,
-    /// The most records that it lends room for at once; 0: it never lends.
-    pub(super) lends: usize,
+    /// The most records that it lends room for at once; 0: it never does.
+    pub(super) lends_room: usize,
     /// Blocks on stable storage.
     pub(super) durable: usize,
     /// The position that was published last.
     pub(super) published: Option<usize>,
+    /// The most records that it lends at once; 0: it cannot.
+    pub(super) lends: usize,
+    pub(super) lent: (Vec<u8>, Vec<Range<usize>>),
 }
 
 impl FakeTape {
@@ -50,9 +55,11 @@ impl FakeTape {
             warning: Warning::Clear,
             fails_at: None,
             sync_fails: false,
-            lends: 2,
+            lends_room: 2,
             durable: 0,
             published: None,
+            lends: 3,
+            lent: (Vec::new(), Vec::new()),
         }
     }
 
@@ -130,7 +137,7 @@ impl RecordPort for FakeTape {
         let until_stop =
             [self.warns_at.saturating_sub(1), self.capacity, self.fails_at.unwrap_or(usize::MAX)]
                 .map(|stop| stop.saturating_sub(self.at));
-        let records = until_stop.into_iter().fold(self.lends, usize::min);
+        let records = until_stop.into_iter().fold(self.lends_room, usize::min);
         let records = records.min(usize::try_from(records_max).unwrap_or(usize::MAX));
         if is_special || records == 0 {
             return Ok(None);
@@ -177,6 +184,32 @@ impl RecordPort for FakeTape {
                 Ok(ReadStop::Record(bytes.len()))
             }
         }
+    }
+
+    fn lend_records(&mut self, record_bytes_max: usize, bytes_max: u64) -> usize {
+        let (bytes, places) = &mut self.lent;
+        bytes.clear();
+        places.clear();
+        for (number, block) in self.blocks.iter().enumerate().skip(self.at).take(self.lends) {
+            let Block::Record(record) = block else { break };
+            let is_too_much = (bytes.len() + record.len()) as u64 > bytes_max;
+            if is_too_much || record.len() > record_bytes_max || self.fails_at == Some(number) {
+                break;
+            }
+            places.push(bytes.len()..bytes.len() + record.len());
+            bytes.extend(record);
+        }
+        places.len()
+    }
+
+    fn lent_records(&self) -> Lent<'_> {
+        Lent::new(&self.lent.0, &self.lent.1)
+    }
+
+    fn pass_lent_records(&mut self, count: usize) {
+        assert!(count <= self.lent.1.len(), "more than were lent");
+        self.at += count;
+        self.lent.1.clear();
     }
 
     fn space_records(&mut self, count: i64) -> Result<(u64, SpaceStop), String> {
@@ -291,6 +324,12 @@ pub(super) struct Receiver {
 }
 
 impl Write for Receiver {
+    /// As a socket does: it takes from several slices at once, and may stop anywhere.
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.write(&bytes)
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         assert!(!bytes.is_empty());
         let mut fits = bytes.len();

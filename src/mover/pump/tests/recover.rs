@@ -295,6 +295,89 @@ fn several_tapes_in_windows_without_end() {
     assert_eq!(recovery.receiver.received, stream(0..90));
 }
 
+/// Wherever the connection breaks, the counters say what went and the tape stands behind the last record begun.
+#[test]
+fn peer_that_goes_away_amid_lent_records_leaves_exact_counts() {
+    let lengths = [10, 7, 10, 10, 3, 10, 10, 10];
+    let total: usize = lengths.iter().sum();
+    for closes_after in 0..total {
+        for takes in [vec![], vec![1], vec![0, 4, 9]] {
+            let receiver = Receiver { closes_after: Some(closes_after), takes, ..Receiver::default() };
+            let tape = FakeTape { lends: 8, ..tape(&lengths) };
+            let mut recovery = Recovery::with(tape, receiver, RECORD);
+            let ended = recovery.read(ALL);
+            assert_eq!(ended.end, End::PeerClosed);
+            assert_eq!(recovery.receiver.received, stream(0..closes_after));
+            assert_eq!(ended.progress.moved_bytes, closes_after as u64);
+            assert_eq!(ended.read, Some(range(closes_after as u64, u64::MAX)));
+            let begun = lengths.iter().scan(0, |end, length| {
+                *end += length;
+                Some(*end - length < closes_after)
+            });
+            // The first record is read ahead of those that are lent.
+            let stands_at = begun.filter(|begun| *begun).count().max(1);
+            assert_eq!((recovery.tape.at, ended.progress.record_number), (stands_at, stands_at as u64));
+        }
+    }
+}
+
+#[test]
+fn abort_amid_lent_records_is_not_taken_for_the_peer() {
+    for aborts_after in 10..80 {
+        let mut recovery = Recovery::new(FakeTape { lends: 8, ..tape(&[10; 9]) });
+        recovery.receiver.aborts_after = Some((aborts_after, recovery.control.clone()));
+        assert_eq!(recovery.read(ALL).end, End::Aborted);
+        assert_eq!(recovery.progress.moved_bytes, aborts_after as u64);
+        assert_eq!(recovery.receiver.received, stream(0..aborts_after));
+        assert_eq!(recovery.tape.at as u64, recovery.progress.record_number);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Lending is an economy: whatever stands on the tape, the same comes of it as without.
+    #[test]
+    fn lending_changes_nothing(
+        lengths in prop::collection::vec(prop_oneof![6 => Just(10_usize), 3 => 1..12_usize, 1 => Just(0)], 1..20),
+        reads in prop::collection::vec((0..150_u64, prop_oneof![1..200_u64, Just(u64::MAX)]), 1..5),
+        bounds in prop_oneof![Just((0, u64::MAX)), (0..40_u64, 0..200_u64)],
+        takes in prop::collection::vec(prop_oneof![Just(0_usize), 1..40_usize], 0..4),
+        fails_at in prop::option::weighted(0.3, 0..20_usize),
+        closes_after in prop::option::weighted(0.3, 0..150_usize),
+        lends in 1..9_usize,
+    ) {
+        let takes = if takes.iter().all(|take| *take == 0) { vec![] } else { takes };
+        let fails_at = fails_at.filter(|at| *at < lengths.len());
+        let play = |lends| {
+            let receiver = Receiver { takes: takes.clone(), closes_after, ..Receiver::default() };
+            let tape = FakeTape { fails_at, lends, ..tape(&lengths) };
+            let mut recovery = Recovery::with(tape, receiver, RECORD);
+            recovery.window = window(bounds.0, bounds.1);
+            let mut ends = Vec::new();
+            for (offset, length) in &reads {
+                let ended = recovery.read(range(*offset, *length));
+                let is_over = ended.end == End::PeerClosed;
+                ends.push((ended, recovery.tape.at));
+                if is_over {
+                    break;
+                }
+            }
+            (ends, recovery.receiver.received)
+        };
+        let ((mut without, expected), (mut with, received)) = (play(0), play(lends));
+        prop_assert_eq!(received, expected);
+        for (ended, at) in without.iter_mut().chain(&mut with) {
+            if ended.end == End::PeerClosed {
+                // How much was read ahead of the break is nobody's business; but it is what the tape says.
+                prop_assert!(ended.progress.record_number <= *at as u64);
+                (ended.progress.record_number, *at) = (0, 0);
+            }
+        }
+        prop_assert_eq!(with, without);
+    }
+}
+
 mod model {
     use super::*;
 
@@ -322,6 +405,8 @@ mod model {
         /// What the DMA does at each pause, over and over.
         moves: Vec<Move>,
         takes: Vec<usize>,
+        /// How many records the drive lends at once.
+        lends: usize,
     }
 
     #[derive(Clone, Copy, Debug)]
@@ -365,12 +450,13 @@ mod model {
             prop::collection::vec((0..1001_usize, prop::option::weighted(0.8, 1..1001_usize)), 1..8),
             prop::collection::vec(one_move, 0..6),
             prop::collection::vec(prop_oneof![Just(0_usize), 1..30_usize, 1..3_000_000_usize], 1..5),
+            0..9_usize,
         )
-            .prop_map(|(record, segments, reads, mut moves, mut takes)| {
+            .prop_map(|(record, segments, reads, mut moves, mut takes, lends)| {
                 // So that it comes to an end.
                 moves.push(Move::Right(Length::WithoutEnd));
                 takes.push(3_000_000);
-                Plan { record, segments, reads, moves, takes }
+                Plan { record, segments, reads, moves, takes, lends }
             })
     }
 
@@ -390,7 +476,7 @@ mod model {
             blocks.extend([Block::Mark, Block::Record(b"trailer".to_vec()), Block::Mark]);
         }
         let warns_at = if segment.ends == Ends::FullTape { blocks.len() } else { usize::MAX };
-        (FakeTape { at: start, warns_at, ..FakeTape::new(blocks) }, records)
+        (FakeTape { at: start, warns_at, lends: plan.lends, ..FakeTape::new(blocks) }, records)
     }
 
     /// What must come of one run.
