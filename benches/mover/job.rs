@@ -3,6 +3,7 @@
 //! Knows nothing of how often and in which order they are run. Read on in `backup.rs`.
 
 use std::fs::File;
+use std::sync::Barrier;
 use std::time::Instant;
 
 use tapesilo::ndmp::wire::*;
@@ -21,6 +22,9 @@ pub(crate) struct Took {
     pub(crate) sync_seconds: f64,
     /// CPU of the server's process, until the mover had halted.
     pub(crate) cpu_seconds: f64,
+    /// Between these two are `seconds`.
+    pub(crate) begun: Instant,
+    pub(crate) ended: Instant,
 }
 
 impl Took {
@@ -51,8 +55,14 @@ pub(crate) fn ready(server: &dyn Server, transfer: &Transfer, mode: TapeOpenMode
 
 /// Backs up to the tape's beginning; the tape then ends with a filemark and the drive is closed.
 pub(crate) fn backup(server: &dyn Server, transfer: &Transfer) -> Took {
+    backup_with(server, transfer, &Barrier::new(1))
+}
+
+/// The same, begun together with others.
+pub(crate) fn backup_with(server: &dyn Server, transfer: &Transfer, others: &Barrier) -> Took {
     let mut dma = ready(server, transfer, TapeOpenMode::Rdwr);
     let address = dma.listen(MoverMode::Read).expect("the mover listens");
+    others.wait();
     let cpu = server_cpu_seconds(server);
     let begun = Instant::now();
     let sender = {
@@ -60,7 +70,7 @@ pub(crate) fn backup(server: &dyn Server, transfer: &Transfer) -> Took {
         std::thread::spawn(move || pattern.send(address, total_bytes))
     };
     let halted: NotifyMoverHaltedPost = dma.post(MessageCode::NotifyMoverHalted);
-    let seconds = begun.elapsed().as_secs_f64();
+    let ended = Instant::now();
     assert_eq!(halted.reason, MoverHaltReason::ConnectClosed);
     let cpu_seconds = server_cpu_seconds(server) - cpu;
     sender.join().expect("everything was sent");
@@ -69,7 +79,7 @@ pub(crate) fn backup(server: &dyn Server, transfer: &Transfer) -> Took {
     assert_eq!(dma.steer(MessageCode::MoverStop), Error::NoErr);
     assert_eq!(dma.mtio(TapeMtioOp::Eof, 1).error, Error::NoErr);
     assert_eq!(dma.close_tape(), Error::NoErr);
-    Took { seconds, sync_seconds, cpu_seconds }
+    Took { seconds: (ended - begun).as_secs_f64(), sync_seconds, cpu_seconds, begun, ended }
 }
 
 /// Makes a tape's file durable, for a server that does not.
@@ -82,12 +92,18 @@ fn synced(server: &dyn Server, drive: usize) -> f64 {
 
 /// Restores from the tape's beginning, all in one MOVER_READ.
 pub(crate) fn restore(server: &dyn Server, transfer: &Transfer) -> Took {
+    restore_with(server, transfer, &Barrier::new(1))
+}
+
+/// The same, begun together with others.
+pub(crate) fn restore_with(server: &dyn Server, transfer: &Transfer, others: &Barrier) -> Took {
     let mut dma = ready(server, transfer, TapeOpenMode::Read);
     let address = dma.listen(MoverMode::Write).expect("the mover listens");
     let socket = connect(address);
     while dma.mover_state().state != MoverState::Active {
         std::thread::yield_now();
     }
+    others.wait();
     let cpu = server_cpu_seconds(server);
     let (pattern, total_bytes) = (transfer.pattern.clone(), transfer.total_bytes);
     let begun = Instant::now();
@@ -100,7 +116,7 @@ pub(crate) fn restore(server: &dyn Server, transfer: &Transfer) -> Took {
     let _: NotifyMoverHaltedPost = dma.post(MessageCode::NotifyMoverHalted);
     assert_eq!(dma.steer(MessageCode::MoverStop), Error::NoErr);
     assert_eq!(dma.close_tape(), Error::NoErr);
-    Took { seconds: (ended - begun).as_secs_f64(), sync_seconds: 0.0, cpu_seconds }
+    Took { seconds: (ended - begun).as_secs_f64(), sync_seconds: 0.0, cpu_seconds, begun, ended }
 }
 
 fn server_cpu_seconds(server: &dyn Server) -> f64 {

@@ -137,7 +137,7 @@ pub(crate) fn description(directory: &Path) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let memory = kibibytes("/proc/meminfo", "MemTotal").unwrap_or(0) >> 20;
     let uname = rustix::system::uname();
-    let file_system = said("stat", &["--file-system", "--format=%T", &directory.display().to_string()]);
+    let file_system = said("findmnt", &["-n", "-o", "FSTYPE", "-T", &directory.display().to_string()]);
     let today = said("date", &["--utc", "+%Y-%m-%d"]);
     let commit = said("git", &["describe", "--always", "--dirty", "--abbrev=10"]);
     format!(

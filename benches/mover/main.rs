@@ -4,8 +4,11 @@
 
 mod backup;
 mod job;
+mod locate;
 mod machine;
 mod measure;
+mod movers;
+mod report;
 mod servers;
 mod stream;
 #[path = "../../tests/support/mod.rs"]
@@ -28,6 +31,12 @@ enum Line {
     Backup10,
     /// Restore with records of 64 KiB.
     Restore,
+    /// SPACE and LOCATE.
+    Locate,
+    /// Four movers at once.
+    Movers,
+    /// Memory of an idle server and of active movers.
+    Memory,
 }
 
 /// Measures Tapesilo beside ndmjob.
@@ -49,7 +58,10 @@ struct Options {
     /// Percent of the data that are zeros; the rest cannot be compressed
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     zeros: u32,
-    /// Cargo says so.
+    /// Keep the tables in benches/README.md, too
+    #[arg(long)]
+    write: bool,
+    /// `cargo bench` says this; `cargo test` does not.
     #[arg(long, hide = true)]
     bench: bool,
     /// Be the process that throws everything away.
@@ -91,6 +103,10 @@ fn main() {
     if options.sink {
         return Sink::run();
     }
+    if !options.bench {
+        println!("these are measurements: benches/run makes them");
+        return;
+    }
     assert!(servers::has_ndmjob(), "{} is missing: run interop/install", servers::NDMJOB);
     let lines =
         if options.lines.is_empty() { Line::value_variants().to_vec() } else { options.lines.clone() };
@@ -101,15 +117,34 @@ fn main() {
         restless: 0.into(),
         options,
     };
-    println!("{}", machine::description(&std::env::temp_dir()));
+    let machine = machine::description(&std::env::temp_dir());
+    let command = std::env::var("TAPESILO_BENCH_COMMAND").unwrap_or_else(|_| "cargo bench".to_owned());
     for line in lines {
-        eprintln!("{line:?}");
+        let value = line.to_possible_value().expect("none is skipped");
+        eprintln!("{}", value.get_name());
+        plan.restless.set(0);
         let table: Table = match line {
             Line::Backup64 => backup::of_64_kib(&plan),
             Line::Backup10 => backup::of_10_kib(&plan),
             Line::Restore => backup::restore(&plan),
+            Line::Locate => locate::run(&plan),
+            Line::Movers => movers::rates(&plan),
+            Line::Memory => movers::memory(&plan),
         };
-        println!("\n{}", table.text());
+        let restless = match plan.restless.get() {
+            0 => String::new(),
+            count => format!("{count} measurements began before the machine had come to rest.\n"),
+        };
+        let text = format!(
+            "{machine}: `{}`, {} pairs of {} MiB. {restless}\n\n{}\n",
+            command.trim_end(),
+            plan.pairs,
+            plan.total_bytes >> 20,
+            table.text()
+        );
+        println!("{text}");
+        if plan.options.write {
+            report::keep(value.get_name(), &text);
+        }
     }
-    println!("{} transfers began before the machine had come to rest", plan.restless.get());
 }

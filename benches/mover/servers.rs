@@ -45,14 +45,19 @@ pub(crate) struct Ours {
 impl Ours {
     /// A server of one loader with `drives` drives and a blank tape in each.
     pub(crate) fn start(drives: usize, compression: Option<&str>) -> Ours {
+        let ours = Ours::start_unloaded(drives, compression);
+        ours.load(drives);
+        ours
+    }
+
+    /// The same with the tapes still in their slots.
+    pub(crate) fn start_unloaded(drives: usize, compression: Option<&str>) -> Ours {
         let compression = compression.map_or(String::new(), |name| format!("compression = \"{name}\"\n"));
         let loader = format!(
             "[[loader]]\nname = \"vault\"\npath = \"vault\"\nslots = 10\ndrives = {drives}\ntapes = {drives}\n\
              tape_family = \"VLT\"\ntape_capacity = \"{TAPE_CAPACITY}\"\n{compression}"
         );
-        let ours = Ours::running(Site::start("", &loader));
-        ours.load(drives);
-        ours
+        Ours::running(Site::start("", &loader))
     }
 
     /// A server with a configuration that leaves everything at its default.
@@ -63,6 +68,10 @@ impl Ours {
     fn running(site: Site) -> Ours {
         let status = ControlClient::new(&site.path("c.sock")).status().expect("the server runs");
         Ours { site, pid: status.pid }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Puts a tape into each drive.
