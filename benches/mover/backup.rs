@@ -1,5 +1,6 @@
 //! Backups against the peer, a raw loopback sink and a raw direct write; and what CPU they take.
 
+use std::path::Path;
 use std::time::Instant;
 
 use crate::Plan;
@@ -153,11 +154,8 @@ pub(crate) fn restore(plan: &Plan) -> Table {
             for turn in [0, 1] {
                 let side = (turn + pair) % 2;
                 let file = servers[side].tape_file(0);
-                if warm == 0 {
-                    machine::make_cold(&file)
-                } else {
-                    machine::make_warm(&file)
-                }
+                let prepare: fn(&Path) = if warm == 0 { machine::make_cold } else { machine::make_warm };
+                prepare(&file);
                 plan.rest();
                 let took = job::restore(servers[side], &transfer);
                 rates[warm][side].push(megabytes(total_bytes) / took.seconds);

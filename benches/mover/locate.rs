@@ -94,7 +94,7 @@ fn add(series: &mut [Series; 2], round: Round) {
 }
 
 fn is_looked_at(number: u64) -> bool {
-    number % LOOKED_AT == 0
+    number.is_multiple_of(LOOKED_AT)
 }
 
 /// A round: the tapes take turns. `one` gets the tape, the move's number and a random number; it returns microseconds.

@@ -98,7 +98,7 @@ impl Table {
         let right = format!("{name}: {} {unit}", number(theirs.median()));
         let ratios = ours.by(theirs);
         let (lowest, highest) = ratios.spread();
-        let figure = format!("{:.2} × ({lowest:.2} to {highest:.2})", ratios.median());
+        let figure = format!("{} × ({} to {})", number(ratios.median()), number(lowest), number(highest));
         self.row(what, &left, &right, &figure, target.verdict(ratios.median()));
     }
 
