@@ -133,16 +133,16 @@ fn main() {
         };
         let restless = match plan.restless.get() {
             0 => String::new(),
-            count => format!("{count} measurements began before the machine had come to rest.\n"),
+            count => format!(" {count} measurements began before the machine had come to rest."),
         };
         let text = format!(
-            "{machine}: `{}`, {} pairs of {} MiB. {restless}\n\n{}\n",
+            "{machine}: `{}`, {} pairs of {} MiB.{restless}\n\n{}\n",
             command.trim_end(),
             plan.pairs,
             plan.total_bytes >> 20,
             table.text()
         );
-        println!("{text}");
+        print!("{text}");
         if plan.options.write {
             report::keep(value.get_name(), &text);
         }
