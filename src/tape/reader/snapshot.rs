@@ -5,6 +5,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 
 use super::super::format::{TAPE_HEADER_BYTES, TapeHeader};
 use super::super::storage::{FileStorage, Storage};
@@ -14,13 +15,24 @@ pub(in super::super) struct Snapshot {
     file: FileStorage,
     length: u64,
     reads: Cell<u64>,
+    device: u64,
+    inode: u64,
 }
 
 impl Snapshot {
     pub(super) fn new(file: File) -> io::Result<Snapshot> {
+        let metadata = file.metadata()?;
+        let (device, inode) = (metadata.dev(), metadata.ino());
         let file = FileStorage::new(file);
         let length = file.len()?;
-        Ok(Snapshot { file, length, reads: Cell::new(0) })
+        Ok(Snapshot { file, length, reads: Cell::new(0), device, inode })
+    }
+
+    /// Whether somebody has the tape open now, as far as the kernel tells. Asking for the lock oneself would, for that
+    /// moment, be in the way of a drive that loads the tape.
+    pub(in super::super) fn is_open_elsewhere(&self) -> bool {
+        let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+        locks.lines().any(|line| is_lock_on(line, self.device, self.inode))
     }
 
     /// How often the disk was read.
@@ -83,6 +95,25 @@ impl Storage for Snapshot {
     }
 }
 
+/// Whether a line of /proc/locks (proc(5)) is about a flock on that file, as in
+/// `4: FLOCK  ADVISORY  WRITE 708 08:02:13437 0 EOF`.
+fn is_lock_on(line: &str, device: u64, inode: u64) -> bool {
+    let mut fields = line.split_whitespace().skip(1);
+    if fields.next() != Some("FLOCK") {
+        return false;
+    }
+    let Some(file) = fields.nth(3) else { return false };
+    let mut parts = file.split(':');
+    let mut number = |radix| parts.next().and_then(|part| u64::from_str_radix(part, radix).ok());
+    let (Some(lock_major), Some(lock_minor), Some(lock_inode)) = (number(16), number(16), number(10)) else {
+        return false;
+    };
+    let (major, minor) = (u64::from(rustix::fs::major(device)), u64::from(rustix::fs::minor(device)));
+    // File systems without a device of their own (btrfs) show one number to stat and another one here.
+    let is_same_device = major == lock_major && (minor == lock_minor || major == 0);
+    is_same_device && inode == lock_inode
+}
+
 /// A file's bytes in memory, to be changed there.
 pub(in super::super) struct Held {
     bytes: Vec<u8>,
@@ -136,5 +167,38 @@ impl Storage for Held {
 
     fn reserve(&mut self, _: u64, _: u64) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_are_told_by_device_and_inode() {
+        let device = rustix::fs::makedev(8, 2);
+        for (line, is_ours) in [
+            ("4: FLOCK  ADVISORY  WRITE 708 08:02:13437 0 EOF", true),
+            ("4: FLOCK  ADVISORY  WRITE 708 08:02:13438 0 EOF", false),
+            ("4: FLOCK  ADVISORY  WRITE 708 08:03:13437 0 EOF", false),
+            ("4: POSIX  ADVISORY  WRITE 708 08:02:13437 0 EOF", false),
+            ("4: -> FLOCK  ADVISORY  WRITE 708 08:02:13437 0 EOF", false),
+            ("4: FLOCK  ADVISORY  WRITE", false),
+            ("", false),
+        ] {
+            assert_eq!(is_lock_on(line, device, 13437), is_ours, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_lock_is_seen_while_it_is_held() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let snapshot = Snapshot::new(file.reopen().unwrap()).unwrap();
+        assert!(!snapshot.is_open_elsewhere());
+        let holder = file.reopen().unwrap();
+        rustix::fs::flock(&holder, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        assert!(snapshot.is_open_elsewhere());
+        drop(holder);
+        assert!(!snapshot.is_open_elsewhere());
     }
 }
