@@ -120,16 +120,24 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         self.append(Kind::Data, data)
     }
 
-    /// Writes `count` filemarks here and makes everything durable; with a count of 0 only that.
+    /// Writes `count` filemarks here and makes everything durable; with a count of 0 only that. When there is no room
+    /// for all of them, none is written.
     pub(super) fn write_filemarks(&mut self, count: u32) -> Result<(), TapeError> {
         if count > 0 {
             let bytes = u64::from(count) * RECORD_OVERHEAD_BYTES;
             let limit = self.limits.capacity_bytes.saturating_add(FILEMARK_RESERVE_BYTES);
             self.check_write(bytes, limit)?;
             self.make_this_the_end()?;
-            for _ in 0..count {
-                self.append(Kind::Filemark, &[])?;
-            }
+            let before = self.end();
+            let written = (0..count).try_for_each(|_| self.append(Kind::Filemark, &[]));
+            return match written.and_then(|()| self.sync()) {
+                // All or none: the host has been told that it has none of them, and will ask again.
+                Err(full @ TapeError::DiskFull { .. }) => {
+                    self.take_back(before)?;
+                    Err(full)
+                }
+                result => result,
+            };
         }
         self.sync()
     }
@@ -232,6 +240,14 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         self.cursor = at;
         self.index.truncate(at.offset);
         self.save_index();
+        Ok(())
+    }
+
+    /// Removes what was appended behind `at`, and no sync has covered.
+    fn take_back(&mut self, at: Cursor) -> Result<(), TapeError> {
+        self.log.take_back(at)?;
+        self.index.truncate(at.offset);
+        self.cursor = at;
         Ok(())
     }
 

@@ -136,6 +136,18 @@ impl<S: Storage> Log<S> {
         Ok(())
     }
 
+    /// Removes the records behind `at`, none of which a sync has covered, from the buffer and from the file.
+    pub(in super::super) fn take_back(&mut self, at: Cursor) -> Result<(), TapeError> {
+        if at.offset < self.flushed {
+            self.pending.clear();
+            return self.cut(at);
+        }
+        let kept_bytes = at.offset - self.flushed;
+        self.pending.truncate(usize::try_from(kept_bytes).unwrap_or(usize::MAX));
+        self.end = at;
+        Ok(())
+    }
+
     /// Gives back the disk space that was reserved ahead.
     pub(in super::super) fn release_reserve(&mut self) -> Result<(), TapeError> {
         if self.reserved > self.flushed && self.pending.is_empty() && self.failed.is_none() {
