@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use tapesilo::cli::{self, BoxError, Hooks};
 use tapesilo::config::{Config, ConfigOrigin};
-use tapesilo::control::Reporter;
-use tapesilo::server::{self, OfflineReporter};
+use tapesilo::control::{Reporter, TapeTools};
+use tapesilo::server::{self, DiskTools, OfflineReporter};
 
 fn main() -> ExitCode {
     cli::run(std::env::args_os(), &Program).into()
@@ -27,5 +27,9 @@ impl Hooks for Program {
 
     fn offline_reporter(&self, config: &Config) -> Result<Box<dyn Reporter>, BoxError> {
         Ok(Box::new(OfflineReporter::new(config.clone())))
+    }
+
+    fn tape_tools(&self, config: Option<&Config>) -> Box<dyn TapeTools> {
+        Box::new(DiskTools::new(config.cloned()))
     }
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tapesilo::cli::{self, BoxError, ExitCode, Hooks};
 use tapesilo::config::{Config, ConfigOrigin};
 use tapesilo::control::{
-    ControlServer, DriveReport, LoaderReport, Reporter, StatusReport, TapeReport, TapesResult,
+    ControlServer, DriveReport, LoaderReport, Reporter, StatusReport, TapeReport, TapeTools, TapesResult,
 };
 use tokio::sync::oneshot;
 
@@ -341,6 +341,9 @@ impl Hooks for Noting {
     }
     fn offline_reporter(&self, _: &Config) -> Result<Box<dyn Reporter>, BoxError> {
         Ok(Box::new(Fixed))
+    }
+    fn tape_tools(&self, config: Option<&Config>) -> Box<dyn TapeTools> {
+        Box::new(tapesilo::server::DiskTools::new(config.cloned()))
     }
 }
 

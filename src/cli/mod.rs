@@ -1,6 +1,6 @@
 //! The command line: what may be typed, and which file does it.
 //!
-//! One file a command group (`serve`, `check`, `status`, `loader`, `tape`); `source` decides whether the running
+//! One file a command group (`serve`, `check`, `status`, `loader`, `tape`); `target` finds a tape, `source` decides whether the running
 //! server or the disk answers, `output` prints. What the commands need of the server itself comes in through
 //! [`Hooks`], so that nothing here knows NDMP or tapes. `main.rs` gives the hooks.
 
@@ -8,10 +8,12 @@ mod check;
 mod loader;
 mod logging;
 mod output;
+mod progress;
 mod serve;
 mod source;
 mod status;
 mod tape;
+mod target;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -20,7 +22,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigOrigin, EMBEDDED_DIRECTORY, Loaded, Problem};
-use crate::control::Reporter;
+use crate::control::{Reporter, TapeTools};
 
 use output::Printer;
 
@@ -63,6 +65,9 @@ pub trait Hooks {
     /// # Errors
     /// If they cannot be read at all.
     fn offline_reporter(&self, config: &Config) -> Result<Box<dyn Reporter>, BoxError>;
+
+    /// Looks into tapes; for making new ones it needs the configuration.
+    fn tape_tools(&self, config: Option<&Config>) -> Box<dyn TapeTools>;
 }
 
 /// An NDMP tape and robot server whose tapes are files on disk.
@@ -121,7 +126,7 @@ where
         Command::Check => check::run(&mut context),
         Command::Status(args) => status::run(&mut context, &args),
         Command::Loader(command) => loader::run(&mut context, &command),
-        Command::Tape(command) => tape::run(&mut context, &command),
+        Command::Tape(command) => tape::run(&mut context, command),
     };
     match result.and_then(|()| context.out.finish()) {
         Ok(()) | Err(Failure::ReaderGone) => ExitCode::Success,

@@ -1,4 +1,11 @@
-//! `tapesilo tape …`: the tapes of a loader.
+//! `tapesilo tape …`: the tapes of a loader, and what is on them.
+//!
+//! `inspect` looks into a tape, `image` carries tapes in and out; both through the
+//! [`TapeTools`](crate::control::TapeTools) of the hooks.
+
+mod image;
+mod inspect;
+mod sink;
 
 use clap::Subcommand;
 
@@ -7,6 +14,7 @@ use crate::control::TapeReport;
 
 use super::output::or_dash;
 use super::source::Source;
+use super::target::TapeTarget;
 use super::{Context, Failure};
 
 #[derive(Debug, Subcommand)]
@@ -16,12 +24,35 @@ pub(super) enum TapeCommand {
         /// The loader's name
         loader: String,
     },
+    /// Check every byte of a tape, also one that is in use; exit code 1 if data is in danger
+    Verify {
+        #[command(flatten)]
+        tape: TapeTarget,
+    },
+    /// List the files on a tape: their records, and what their content looks like
+    Files {
+        #[command(flatten)]
+        tape: TapeTarget,
+    },
+    /// Write one file of a tape to standard output: its records, one behind the other
+    Cat(inspect::CatArgs),
+    /// Write a tape as a SIMH .tap image
+    Export(image::ExportArgs),
+    /// Make a new tape from a SIMH .tap image, in a free slot of a loader
+    Import(image::ImportArgs),
 }
 
-pub(super) fn run(context: &mut Context<'_>, command: &TapeCommand) -> Result<(), Failure> {
-    let source = Source::choose(&context.look()?, context.hooks)?;
+pub(super) fn run(context: &mut Context<'_>, command: TapeCommand) -> Result<(), Failure> {
     match command {
-        TapeCommand::List { loader } => list(context, &source, loader),
+        TapeCommand::List { loader } => {
+            let source = Source::choose(&context.look()?, context.hooks)?;
+            list(context, &source, &loader)
+        }
+        TapeCommand::Verify { tape } => inspect::verify(context, &tape),
+        TapeCommand::Files { tape } => inspect::files(context, &tape),
+        TapeCommand::Cat(args) => inspect::cat(context, &args),
+        TapeCommand::Export(args) => image::export(context, &args),
+        TapeCommand::Import(args) => image::import(context, args),
     }
 }
 

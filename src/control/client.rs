@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper::client::conn::http1;
 use hyper::header::HOST;
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::report::{LoaderReport, StatusReport, TapeReport};
 use super::routes::{ErrorBody, encode, no_loader_message};
+use super::tools::{AdoptReport, AdoptRequest};
 
 /// How long connecting may take; a living server accepts at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -117,9 +118,22 @@ impl ControlClient {
         self.get(&format!("/v1/loaders/{}/tapes", encode(loader)))
     }
 
+    /// `POST /v1/loaders/{name}/adopt`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 409 if the loader does not take the tape.
+    pub fn adopt(&self, loader: &str, request: &AdoptRequest) -> Result<AdoptReport, ClientError> {
+        let body = serde_json::to_vec(request).map_err(|error| self.broken(&error))?;
+        self.ask("POST", &format!("/v1/loaders/{}/adopt", encode(loader)), body.into())
+    }
+
     fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
+        self.ask("GET", target, Bytes::new())
+    }
+
+    fn ask<T: DeserializeOwned>(&self, method: &str, target: &str, body: Bytes) -> Result<T, ClientError> {
         let (status, body) = self.runtime()?.block_on(async {
-            match timeout(ANSWER_TIMEOUT, self.exchange(target)).await {
+            match timeout(ANSWER_TIMEOUT, self.exchange(method, target, body)).await {
                 Ok(result) => result,
                 Err(_) => Err(self.broken(&"no answer in time")),
             }
@@ -137,12 +151,13 @@ impl ControlClient {
         runtime.map_err(|error| self.broken(&error))
     }
 
-    async fn exchange(&self, target: &str) -> Result<(u16, Bytes), ClientError> {
+    async fn exchange(&self, method: &str, target: &str, body: Bytes) -> Result<(u16, Bytes), ClientError> {
         let stream = self.connect().await?;
         let (mut sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(&error))?;
         let driver = tokio::spawn(connection);
-        let request = Request::get(target).header(HOST, "tapesilo").body(Empty::<Bytes>::new());
+        let request = Request::builder().method(method).uri(target);
+        let request = request.header(HOST, "tapesilo").body(Full::new(body));
         let request = request.map_err(|error| self.broken(&error))?;
         let response = sender.send_request(request).await.map_err(|error| self.broken(&error))?;
         let status = response.status().as_u16();

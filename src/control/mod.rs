@@ -1,16 +1,21 @@
 //! The control socket: how `tapesilo`'s other commands ask the running server.
 //!
 //! HTTP/1.1 with JSON bodies over a Unix socket of mode 0600. `report` says what is told (a trait that the server
-//! implements), `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
+//! implements), `tools` what the commands that look into tapes do and tell, `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
 //! loaders or sessions themselves, nor NDMP.
 
 mod client;
 mod report;
 mod routes;
 mod server;
+mod tools;
 
 pub use client::{ClientError, ControlClient};
 pub use report::{
     AlertReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
 };
 pub use server::{ControlError, ControlServer};
+pub use tools::{
+    AdoptReport, AdoptRequest, AdoptResult, ExportReport, FindingReport, ImportReport, ImportRequest,
+    OnProgress, TapeFileReport, TapeTools, ToolError, VerifyReport,
+};

@@ -3,7 +3,9 @@
 //! To add a command: one line in `answer`, one method in a trait of `report`. Pure (no sockets), and run on a
 //! blocking thread, because reporters may touch the disk.
 
+use bytes::Bytes;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::report::Reporter;
 
@@ -26,6 +28,7 @@ pub(super) struct ErrorBody {
 pub(super) struct Question {
     pub(super) method: String,
     pub(super) path: String,
+    pub(super) body: Bytes,
 }
 
 /// Answers one request.
@@ -46,6 +49,17 @@ pub(super) fn answer(reporter: &dyn Reporter, question: &Question) -> Answer {
             Some(Err(why)) => failed(500, &why),
             None => no_loader(reporter, name),
         },
+        ("POST", ["v1", "loaders", name, "adopt"]) => match parse(&question.body) {
+            Err(refusal) => refusal,
+            Ok(request) => match reporter.adopt(name, &request) {
+                Some(Ok(report)) => json(&report),
+                Some(Err(why)) => failed(409, &why),
+                None => no_loader(reporter, name),
+            },
+        },
+        (_, ["v1", "loaders", _, "adopt"]) => {
+            failed(405, &format!("{} is not possible here; use POST", question.method))
+        }
         (_, ["v1", "status" | "loaders", ..]) if question.method != "GET" => {
             failed(405, &format!("{} is not possible here; use GET", question.method))
         }
@@ -54,6 +68,12 @@ pub(super) fn answer(reporter: &dyn Reporter, question: &Question) -> Answer {
             &format!("there is nothing at {}; is the server older than this command?", question.path),
         ),
     }
+}
+
+/// The body of a request that changes something.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
+    serde_json::from_slice(body)
+        .map_err(|error| failed(400, &format!("the request's body is not understood: {error}")))
 }
 
 /// A refusal with its reason.
@@ -143,6 +163,28 @@ mod tests {
         }
     }
 
+    fn question(method: &str, path: &str, body: &str) -> Question {
+        Question { method: method.into(), path: path.into(), body: Bytes::copy_from_slice(body.as_bytes()) }
+    }
+
+    #[test]
+    fn what_changes_something_has_a_body_that_is_checked() {
+        let good = r#"{"barcode": "VLT001L8", "staging": null}"#;
+        for (method, path, body, status, part) in [
+            ("POST", "/v1/loaders/a%20b%2F%C3%BC/adopt", good, 409, "only a running server"),
+            ("POST", "/v1/loaders/x/adopt", good, 404, "no loader"),
+            ("POST", "/v1/loaders/x/adopt", "", 400, "not understood"),
+            ("POST", "/v1/loaders/x/adopt", "{\"colour\": 1}", 400, "not understood"),
+            ("POST", "/v1/loaders/x/adopt", "\u{0}", 400, "not understood"),
+            ("GET", "/v1/loaders/x/adopt", "", 405, "use POST"),
+        ] {
+            let answer = answer(&Fake, &question(method, path, body));
+            let text = String::from_utf8(answer.body).unwrap();
+            assert_eq!(answer.status, status, "{method} {path} {body}: {text}");
+            assert!(text.contains(part), "{method} {path} {body}: {text}");
+        }
+    }
+
     #[test]
     fn the_table() {
         for (method, path, status, part) in [
@@ -162,7 +204,7 @@ mod tests {
             ("GET", "/v2/status", 404, "older"),
             ("GET", "/", 404, "nothing at /"),
         ] {
-            let answer = answer(&Fake, &Question { method: method.into(), path: path.into() });
+            let answer = answer(&Fake, &question(method, path, ""));
             let body = String::from_utf8(answer.body).unwrap();
             assert_eq!(answer.status, status, "{method} {path}: {body}");
             assert!(body.contains(part), "{method} {path}: {body}");
@@ -177,7 +219,7 @@ mod tests {
 
         #[test]
         fn any_path_is_answered(path in "[/%a-z0-9?]{0,40}") {
-            let answer = answer(&Fake, &Question { method: "GET".into(), path });
+            let answer = answer(&Fake, &question("GET", &path, ""));
             prop_assert!(answer.status >= 200);
         }
     }

@@ -146,11 +146,13 @@ async fn serve_connection(stream: UnixStream, reporter: Arc<dyn Reporter>) {
 
 async fn respond(request: Request<Incoming>, reporter: Arc<dyn Reporter>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let question = Question { method: head.method.to_string(), path: head.uri.path().to_owned() };
-    // No route uses the body yet; it is read so that the bound is in force for those that will.
+    let (method, path) = (head.method.to_string(), head.uri.path().to_owned());
     let body = timeout(HEADER_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
     let answer = match body {
-        Ok(Ok(_)) => answer_on_blocking_thread(question, reporter).await,
+        Ok(Ok(body)) => {
+            let question = Question { method, path, body: body.to_bytes() };
+            answer_on_blocking_thread(question, reporter).await
+        }
         Ok(Err(_)) => failed(413, "the request's body is too large or broken"),
         Err(_) => failed(408, "the request's body did not arrive in time"),
     };

@@ -1,17 +1,20 @@
 //! The server: opens the loaders, starts the drives, listens, and stops in order.
 //!
 //! `assembly` makes what sessions share from the configuration, `report` and `offline` tell operators about it,
-//! `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were, `host` says what machine
+//! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were, `host` says what machine
 //! this is. It must not know the protocol.
 
 mod assembly;
 mod cartridges;
 mod host;
+mod import;
 mod known;
 mod offline;
 mod report;
+mod tools;
 
 pub use offline::OfflineReporter;
+pub use tools::DiskTools;
 
 use crate::config::Config;
 use crate::control::ControlServer;

@@ -4,12 +4,14 @@
 
 use super::offline::{loader_report, tape_reports};
 use crate::config::{Config, LoaderConfig};
+use super::ServerError;
 use crate::control::{
-    AlertReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
+    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
 use crate::ndmp::shell::{SessionEntry, Shared};
+use crate::vtl::barcode::Barcode;
 use crate::vtl::drive::{DriveHandle, MediumStatus};
 use crate::vtl::loader::{Elements, Loader};
 use std::net::SocketAddr;
@@ -109,6 +111,21 @@ impl Reporter for LiveReporter {
         let (config, loader) = self.find(loader)?;
         Some(Ok(self.tapes_of(config, &loader.elements())))
     }
+
+    fn adopt(&self, loader: &str, request: &AdoptRequest) -> Option<AdoptResult> {
+        let (_, loader) = self.find(loader)?;
+        Some(adopt(loader, request).map_err(|error| error.to_string()))
+    }
+}
+
+fn adopt(loader: &Loader, request: &AdoptRequest) -> Result<AdoptReport, ServerError> {
+    let barcode = request.barcode.as_deref().map(Barcode::new).transpose()?;
+    let barcode = loader.would_admit(barcode)?;
+    let place = match &request.staging {
+        Some(staging) => Some(loader.adopt(staging, &barcode)?.words()),
+        None => None,
+    };
+    Ok(AdoptReport { barcode: barcode.to_string(), place })
 }
 
 impl LiveReporter {

@@ -117,6 +117,12 @@ pub enum TapeError {
         /// The length that was asked for.
         length: usize,
     },
+    /// A reader that takes no lock met an overwrite; nothing that it read afterwards was given out.
+    #[error("tape {tape}: overwritten while it was being read; start again")]
+    Overwritten {
+        /// The tape's barcode or directory.
+        tape: String,
+    },
     /// A write or sync failed earlier, so what is on disk is unknown; the tape refuses writes until it is reopened.
     #[error(
         "tape {tape}: refuses writes after an earlier error ({reason}); check the disk, then load it again"

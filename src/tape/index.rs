@@ -5,12 +5,14 @@
 //! believed: whoever uses an entry looks at the record it names first, and every failure to read or write the
 //! index costs time, never data. The bytes are described in `FORMAT.md`, "index".
 
+mod claims;
 mod page;
 
 use std::io;
 
 use uuid::Uuid;
 
+pub(super) use self::claims::{BadPage, Claims, length_max};
 use self::page::{
     Covered, ENTRIES_PER_PAGE, PAGE_BYTES, decode_header, decode_page, encode_header, encode_page,
 };

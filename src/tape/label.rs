@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::error::TapeError;
 use crate::files::{open_file, remove_if_there, sync_directory, write_anew};
 
-const LABEL: &str = "label.toml";
-const BACKUP: &str = "label.toml.bak";
+pub(super) const LABEL: &str = "label.toml";
+pub(super) const BACKUP: &str = "label.toml.bak";
 const TEMPORARY: &str = "label.toml.tmp";
 const BACKUP_TEMPORARY: &str = "label.toml.bak.tmp";
 /// A label is a few hundred bytes; a file much longer is none.
@@ -105,6 +105,14 @@ pub(super) fn store(directory: &Path, label: &Label) -> Result<(), TapeError> {
     replace(directory, text.as_bytes()).map_err(|error| failed(&error))
 }
 
+/// Gives the tape in `directory`, which must not be open, another barcode. The directory keeps its name.
+///
+/// # Errors
+/// [`TapeError::Label`] if the label cannot be read or written.
+pub fn set_barcode(directory: &Path, barcode: &str) -> Result<(), TapeError> {
+    store(directory, &Label { barcode: barcode.to_owned(), ..load(directory)? })
+}
+
 /// Whether `directory` holds a label or a backup of one, readable or not.
 pub(super) fn exists(directory: &Path) -> io::Result<bool> {
     Ok(directory.join(LABEL).try_exists()? || directory.join(BACKUP).try_exists()?)
@@ -115,7 +123,8 @@ pub(super) fn is_temporary(name: &str) -> bool {
     name == TEMPORARY || name == BACKUP_TEMPORARY
 }
 
-fn read(path: &Path) -> Result<Label, String> {
+/// Reads one label file, or says in one line why not.
+pub(super) fn read(path: &Path) -> Result<Label, String> {
     let describe = |error: io::Error| format!("cannot be read: {error}");
     let mut text = String::new();
     let file = open_file(OpenOptions::new().read(true), path).map_err(describe)?;

@@ -4,6 +4,7 @@
 //! the end is found after a crash stands in `../recovery.rs`.
 
 mod append;
+mod check;
 mod read;
 
 use std::io;
@@ -15,6 +16,7 @@ use super::format::{DATA_START_BYTES, TAPE_HEADER_BYTES, TapeHeader, TapeHeaderE
 use super::position::Cursor;
 use super::storage::Storage;
 
+pub(super) use check::Flaw;
 pub(super) use read::{Found, PayloadError};
 
 /// Where the second copy of the tape header stands; the first stands at 0.
@@ -126,6 +128,11 @@ impl<S: Storage> Log<S> {
         // What recovery could not write was nobody's data yet, so no sync owes it to anyone.
         (self.failed, self.dirty) = (None, false);
         self.read_only = Some(reason.to_string());
+    }
+
+    /// As [`Log::set_read_only`], where that is what was asked for.
+    pub(super) fn set_read_only_quietly(&mut self, reason: &str) {
+        self.read_only = Some(reason.to_owned());
     }
 
     pub(super) fn is_read_only(&self) -> bool {

@@ -82,6 +82,19 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         Ok(medium)
     }
 
+    /// As [`Medium::open`] for a log that is only looked at: what stands behind the end of data stays there, and is
+    /// reported.
+    pub(super) fn look(
+        mut log: Log<S>,
+        index_storage: Option<I>,
+        limits: Limits,
+    ) -> Result<(Medium<S, I>, Option<Tail>), TapeError> {
+        debug_assert!(log.is_read_only());
+        let mut index = Index::new(index_storage, log.header().uuid);
+        let tail = find_end(&mut log, &mut index)?;
+        Ok((Medium { log, index, cursor: Cursor::BEGINNING, limits, indexed_bytes: 0 }, tail))
+    }
+
     pub(super) fn header(&self) -> &TapeHeader {
         self.log.header()
     }

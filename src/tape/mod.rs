@@ -3,30 +3,42 @@
 //!
 //! Read in this order: `FORMAT.md` (every byte, and why), [`mod@format`] (the bytes in code), [`log`] (appending and
 //! reading), [`index`] and [`recovery`] (finding places fast, and finding the end after a crash), [`medium`] (what
-//! a tape does: write, space, locate), [`tape`] (the directory, the lock and the label around it).
+//! a tape does: write, space, locate), [`tape`] (the directory, the lock and the label around it). For those who only
+//! look: [`reader`] (without lock or change), [`mod@verify`] (every byte), [`contents`] (the tape files), [`image`] and
+//! [`simh`] (tapes as `.tap` files).
 
+mod contents;
 mod create;
 mod error;
 mod format;
+mod image;
 mod index;
 mod label;
 mod log;
 mod medium;
 mod position;
+mod reader;
 mod recovery;
 mod seek;
+mod simh;
 mod storage;
 #[expect(clippy::module_inception, reason = "the type `Tape` deserves a file of its name")]
 mod tape;
+mod verify;
 
 #[cfg(test)]
 mod tests;
 
+pub use contents::{Content, TapeFile};
 pub use create::{NewTape, create};
 pub use error::TapeError;
 pub use format::{DATA_START_BYTES, FORMAT_VERSION, RECORD_BYTES_MAX, RECORD_OVERHEAD_BYTES};
-pub use label::{Counters, Label};
+pub use image::{Amount, CopyError, copy_file, export, import, measure};
+pub use label::{Counters, Label, set_barcode};
 pub use medium::{FILEMARK_RESERVE_BYTES, ReadOutcome, early_warning_bytes};
 pub use position::Position;
+pub use reader::TapeReader;
 pub use seek::{Spaced, Stop};
+pub use simh::{TapError, TapNotices, TapObject, TapReader, TapWriter};
 pub use tape::{Summary, Tape, inspect, is_tape};
+pub use verify::{Finding, FindingKind, Severity, Verification, verify};

@@ -329,7 +329,7 @@ fn open_to_write(tape: &str, path: &Path) -> Result<(File, Option<TapeError>), T
     }
 }
 
-fn open_log(tape: &str, path: &Path, options: &mut OpenOptions) -> Result<File, TapeError> {
+pub(super) fn open_log(tape: &str, path: &Path, options: &mut OpenOptions) -> Result<File, TapeError> {
     open_file(options, path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => TapeError::NotATape {
             path: path.to_owned(),

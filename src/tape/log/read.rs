@@ -193,7 +193,7 @@ impl<S: Storage> Log<S> {
     }
 
     /// The `length` bytes at `offset`, or fewer where the log ends. `ahead` more are read where that saves calls.
-    fn fetch(&mut self, offset: u64, length: usize, ahead: usize) -> io::Result<&[u8]> {
+    pub(super) fn fetch(&mut self, offset: u64, length: usize, ahead: usize) -> io::Result<&[u8]> {
         if offset >= self.flushed {
             let from = usize::try_from(offset - self.flushed).unwrap_or(usize::MAX).min(self.pending.len());
             let to = from.saturating_add(length).min(self.pending.len());

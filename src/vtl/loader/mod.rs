@@ -5,6 +5,7 @@
 //! for a drive. A change is acknowledged when it is on stable storage (`slots::file`), and a tape is in the map at
 //! every instant. Must not know of SCSI or NDMP. Read on in `moves`.
 
+mod adopt;
 pub mod elements;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -23,6 +24,7 @@ use thiserror::Error;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+pub use self::adopt::{ClosedLoader, STAGING_PREFIX};
 use self::elements::DriveView;
 pub use self::elements::{Element, Elements, ShelvedTape};
 pub use self::identity::Identity;
@@ -32,7 +34,7 @@ use super::bay::Bay;
 use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Place};
 use super::inventory::{Cartridges, FoundTape, InventoryChange, reconcile};
 use super::slots::file::{self, SlotFileError};
-use super::slots::{Entry, SlotMap};
+use super::slots::SlotMap;
 use crate::files::open_file;
 
 /// The file whose lock says that a process has the loader open.
@@ -99,6 +101,22 @@ pub enum LoaderError {
         name: String,
         /// The barcode.
         barcode: Barcode,
+    },
+    /// A staging directory that holds no tape to be adopted.
+    #[error("{staging}: {reason}; import the tape again")]
+    Staging {
+        /// Its name.
+        staging: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No server has made the loader yet.
+    #[error("loader {name}: no server has served {directory} yet, or its file system is not mounted; start the server")]
+    NotServed {
+        /// The loader.
+        name: String,
+        /// Its directory.
+        directory: PathBuf,
     },
     /// No slot is free.
     #[error("loader {name} has no free slot; add slots or take a tape out")]
@@ -286,20 +304,9 @@ impl Loader {
     /// [`LoaderError`]; nothing is made when the barcode is taken or no slot is free.
     pub fn create_tape(&self, barcode: Option<Barcode>, capacity_bytes: u64) -> Result<Barcode, LoaderError> {
         let _changing = guard(&self.changing);
-        let mut next = self.state().map.clone();
-        let barcode = match barcode {
-            Some(barcode) => barcode,
-            None => Barcode::next_in_family(&self.settings.tape_family, next.tapes.keys())?,
-        };
-        let name = || self.settings.name.clone();
+        let map = self.state().map.clone();
+        let (next, barcode) = self.admit(&map, barcode)?;
         let directory = self.tape_directory(&barcode);
-        if next.tapes.contains_key(&barcode) || directory.exists() {
-            return Err(LoaderError::Exists { name: name(), barcode });
-        }
-        next.tapes.insert(barcode.clone(), Entry::at(Place::Shelf));
-        if !next.give_slots(self.counts, vec![barcode.clone()]).is_empty() {
-            return Err(LoaderError::NoFreeSlot { name: name() });
-        }
         self.cartridges
             .create(&self.settings.directory, &barcode, capacity_bytes)
             .map_err(io_error("create", &directory))?;

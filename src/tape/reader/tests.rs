@@ -1,0 +1,1 @@
+//! Looking at a tape that is being written.
