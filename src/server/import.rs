@@ -11,7 +11,7 @@ use crate::control::{
     AdoptReport, AdoptRequest, ClientError, ControlClient, ImportReport, ImportRequest, OnProgress, ToolError,
 };
 use crate::files::open_file;
-use crate::tape::{self, Amount, NewTape, Tape, TapNotices, TapReader};
+use crate::tape::{self, Amount, NewTape, TapNotices, TapReader, Tape};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::loader::{ClosedLoader, Loader, STAGING_PREFIX};
 use std::fs::{self, File, OpenOptions};
@@ -103,7 +103,9 @@ fn capacity(
     }
     let capacity = log_bytes.checked_next_multiple_of(CAPACITY_STEP_BYTES).unwrap_or(log_bytes);
     let (larger, usual) = (ByteSize::human(capacity), ByteSize::human(wanted));
-    notices.push(format!("the tape is made larger ({larger}) than the loader's usual {usual} to hold the image"));
+    notices.push(format!(
+        "the tape is made larger ({larger}) than the loader's usual {usual} to hold the image"
+    ));
     Ok(capacity)
 }
 
@@ -164,7 +166,10 @@ fn sentences(told: TapNotices) -> Vec<String> {
         ));
     }
     if told.private_objects > 0 {
-        sentences.push(format!("a simulator's private records and markers are left out: {}", told.private_objects));
+        sentences.push(format!(
+            "a simulator's private records and markers are left out: {}",
+            told.private_objects
+        ));
     }
     if told.is_unpadded {
         sentences.push("the image has no padding behind records of odd length".to_owned());
@@ -234,7 +239,8 @@ struct Staging {
 impl Staging {
     /// Makes one, and removes those that crashes left.
     fn make(loader: &Path) -> Result<Staging, ToolError> {
-        let failed = |error: io::Error| format!("{}: cannot make a staging directory: {error}", loader.display());
+        let failed =
+            |error: io::Error| format!("{}: cannot make a staging directory: {error}", loader.display());
         remove_abandoned(loader).map_err(failed)?;
         let metadata = fs::metadata(loader).map_err(failed)?;
         let owner = (metadata.uid(), metadata.gid());

@@ -2,11 +2,12 @@
 //!
 //! It must not wait for a drive: everything comes from published state.
 
+use super::ServerError;
 use super::offline::{loader_report, tape_reports};
 use crate::config::{Config, LoaderConfig};
-use super::ServerError;
 use crate::control::{
-    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
+    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DriveReport, LoaderReport, Reporter, SessionReport,
+    StatusReport, TapeReport, TapesResult,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;

@@ -3,8 +3,8 @@
 use super::import;
 use crate::config::Config;
 use crate::control::{
-    ExportReport, FindingReport, ImportReport, ImportRequest, OnProgress, TapeFileReport, TapeTools, ToolError,
-    VerifyReport,
+    ExportReport, FindingReport, ImportReport, ImportRequest, OnProgress, TapeFileReport, TapeTools,
+    ToolError, VerifyReport,
 };
 use crate::tape::{self, Finding, TapeFile, TapeReader};
 use std::io::Write;

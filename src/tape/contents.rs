@@ -115,8 +115,7 @@ impl TapeFile {
     fn count(&mut self, header: &RecordHeader) {
         let length = header.logical_bytes;
         let is_first = self.records == 0;
-        self.smallest_record_bytes =
-            if is_first { length } else { self.smallest_record_bytes.min(length) };
+        self.smallest_record_bytes = if is_first { length } else { self.smallest_record_bytes.min(length) };
         self.largest_record_bytes = self.largest_record_bytes.max(length);
         self.records = self.records.saturating_add(1);
         self.bytes = self.bytes.saturating_add(u64::from(length));
@@ -182,7 +181,8 @@ fn guess(bytes: &[u8]) -> Content {
     if bytes.starts_with(b"##ndm") {
         return Content::with("ndmjob_label", bytes);
     }
-    if bytes.get(12..14) == Some(b"BB") && bytes.get(14..16).is_some_and(|v| v.iter().all(u8::is_ascii_digit)) {
+    if bytes.get(12..14) == Some(b"BB") && bytes.get(14..16).is_some_and(|v| v.iter().all(u8::is_ascii_digit))
+    {
         return Content::with("bareos_block", &bytes[12..16]);
     }
     if [&b"VOL1"[..], b"HDR1", b"EOF1", b"EOV1"].iter().any(|label| bytes.starts_with(label)) {
@@ -242,7 +242,8 @@ fn is_text(bytes: &[u8]) -> bool {
         }
         Err(_) => return false,
     };
-    !valid.is_empty() && valid.trim_end_matches('\0').chars().all(|c| !c.is_control() || "\n\r\t\x0c".contains(c))
+    !valid.is_empty()
+        && valid.trim_end_matches('\0').chars().all(|c| !c.is_control() || "\n\r\t\x0c".contains(c))
 }
 
 #[cfg(test)]

@@ -222,7 +222,11 @@ impl<R: Read + Seek> TapReader<R> {
             self.offset -= u64::from(last.is_some());
             return Ok(());
         }
-        Err(if last.is_none() { TapError::Truncated { offset } } else { TapError::Mismatch { offset, length } })
+        Err(if last.is_none() {
+            TapError::Truncated { offset }
+        } else {
+            TapError::Mismatch { offset, length }
+        })
     }
 
     /// The next word; `None` at the end of the file, which may stand where a word would.

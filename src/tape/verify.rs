@@ -100,7 +100,12 @@ pub fn verify(directory: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Ve
     reader.confirm()?;
     let header = *reader.log().header();
     if end.offset < header.generation_start {
-        verification.add(Finding::at(FindingKind::GenerationStart, DATA, end, header.generation_start - end.offset));
+        verification.add(Finding::at(
+            FindingKind::GenerationStart,
+            DATA,
+            end,
+            header.generation_start - end.offset,
+        ));
     }
     Ok(verification)
 }

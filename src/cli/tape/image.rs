@@ -73,7 +73,9 @@ pub(super) fn export(context: &mut Context<'_>, args: &ExportArgs) -> Result<(),
     }
     let ExportReport { barcode, file, records, filemarks, record_bytes } = report;
     let size = ByteSize::human(record_bytes);
-    context.out.line(&format!("tape {barcode} is in {file}: {records} records of {size}, {filemarks} filemarks"))
+    context
+        .out
+        .line(&format!("tape {barcode} is in {file}: {records} records of {size}, {filemarks} filemarks"))
 }
 
 pub(super) fn import(context: &mut Context<'_>, args: ImportArgs) -> Result<(), Failure> {

@@ -49,8 +49,12 @@ impl Sink {
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.is_terminal && bytes.iter().any(|byte| byte.is_ascii_control() && !b"\n\r\t\x0c".contains(byte)) {
-            return Err(io::Error::other("it is a terminal and this is no text; redirect it or use --output"));
+        if self.is_terminal
+            && bytes.iter().any(|byte| byte.is_ascii_control() && !b"\n\r\t\x0c".contains(byte))
+        {
+            return Err(io::Error::other(
+                "it is a terminal and this is no text; redirect it or use --output",
+            ));
         }
         let result = self.out.write(bytes);
         self.watch(result)
@@ -78,7 +82,10 @@ impl NewFile {
         match fs::symlink_metadata(path) {
             Ok(_) if !force => return Err(exists(path)),
             Ok(metadata) if !metadata.is_file() => {
-                return Err(Failure::Message(format!("{}: not a regular file; use another name", path.display())));
+                return Err(Failure::Message(format!(
+                    "{}: not a regular file; use another name",
+                    path.display()
+                )));
             }
             _ => {}
         }

@@ -33,12 +33,8 @@ impl Claims {
     pub(in super::super) fn read(bytes: &[u8]) -> Result<Claims, BadPage> {
         let page = PAGE_BYTES as u64;
         let header = bytes.first_chunk().and_then(decode_header).ok_or(BadPage(0..page))?;
-        let mut claims = Claims {
-            uuid: header.uuid,
-            generation: header.generation,
-            end: header.end,
-            entries: Vec::new(),
-        };
+        let mut claims =
+            Claims { uuid: header.uuid, generation: header.generation, end: header.end, entries: Vec::new() };
         let possible =
             (header.end.offset.saturating_sub(DATA_START_BYTES) / INTERVAL_BYTES).saturating_add(1);
         if !header.end.position.is_possible() || header.entries > possible {

@@ -105,9 +105,8 @@ proptest! {
 #[test]
 fn the_bytes_of_an_image() {
     let image = write(&[Some(b"abc".to_vec()), None, Some(b"de".to_vec())]);
-    let expected = words(&[
-        &word(3), b"abc\0", &word(3), &word(0), &word(2), b"de", &word(2), &word(0xFFFF_FFFF),
-    ]);
+    let expected =
+        words(&[&word(3), b"abc\0", &word(3), &word(0), &word(2), b"de", &word(2), &word(0xFFFF_FFFF)]);
     assert_eq!(image, expected);
 }
 
@@ -129,7 +128,8 @@ fn hostile_images_are_refused_with_the_place() {
         (words(&[&word(0x3FFF_FFFF)]), "cut off"),
     ] {
         let image = words(&[&good, &tail]);
-        for error in [read(&image, false).map(drop).unwrap_err(), scan(&image, false).map(drop).unwrap_err()] {
+        for error in [read(&image, false).map(drop).unwrap_err(), scan(&image, false).map(drop).unwrap_err()]
+        {
             assert!(error.to_string().contains(expected), "{error}");
         }
     }
@@ -139,9 +139,13 @@ fn hostile_images_are_refused_with_the_place() {
 fn what_is_left_out_is_told() {
     let image = words(&[
         &word(0x7000_1234),
-        &word(0x1000_0003), b"own\0", &word(0x1000_0003),
+        &word(0x1000_0003),
+        b"own\0",
+        &word(0x1000_0003),
         &word(0xFFFF_FFFE),
-        &word(0x8000_0002), b"ab", &word(0x8000_0002),
+        &word(0x8000_0002),
+        b"ab",
+        &word(0x8000_0002),
         &word(0xFFFF_FFFF),
         b"behind",
     ]);

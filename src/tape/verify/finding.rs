@@ -160,16 +160,16 @@ impl FindingKind {
                 "the index says what the log does not; the log counts, and the next load may scan it",
                 "delete the file `index` while the tape is in no drive",
             ),
-            FindingKind::Label => (
-                "the label cannot be read",
-                "restore label.toml, from label.toml.bak if that is good",
-            ),
+            FindingKind::Label => {
+                ("the label cannot be read", "restore label.toml, from label.toml.bak if that is good")
+            }
             FindingKind::LabelBackup => {
                 ("the backup of the label cannot be read; the label itself can", "check the disk")
             }
-            FindingKind::LabelUuid => {
-                ("the label belongs to another tape; no drive loads it", "restore the label or the log that is wrong")
-            }
+            FindingKind::LabelUuid => (
+                "the label belongs to another tape; no drive loads it",
+                "restore the label or the log that is wrong",
+            ),
             FindingKind::Barcode => {
                 ("the label names another barcode than the directory", "rename the directory")
             }

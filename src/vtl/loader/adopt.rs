@@ -125,10 +125,8 @@ impl ClosedLoader<'_> {
     /// The map as the next start of a server would make it.
     fn inventory(&self, cartridges: &dyn Cartridges) -> Result<SlotMap, LoaderError> {
         self.check_served()?;
-        let missing = || LoaderError::NotServed {
-            name: self.name.to_owned(),
-            directory: self.directory.to_owned(),
-        };
+        let missing =
+            || LoaderError::NotServed { name: self.name.to_owned(), directory: self.directory.to_owned() };
         let mut map = file::read(self.directory)?.ok_or_else(missing)?;
         map.repair(self.counts);
         let found = cartridges.scan(self.directory).map_err(io_error("list", self.directory))?;

@@ -33,8 +33,8 @@ use super::barcode::{Barcode, BarcodeError};
 use super::bay::Bay;
 use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Place};
 use super::inventory::{Cartridges, FoundTape, InventoryChange, reconcile};
-use super::slots::file::{self, SlotFileError};
 use super::slots::SlotMap;
+use super::slots::file::{self, SlotFileError};
 use crate::files::open_file;
 
 /// The file whose lock says that a process has the loader open.
@@ -111,7 +111,9 @@ pub enum LoaderError {
         reason: String,
     },
     /// No server has made the loader yet.
-    #[error("loader {name}: no server has served {directory} yet, or its file system is not mounted; start the server")]
+    #[error(
+        "loader {name}: no server has served {directory} yet, or its file system is not mounted; start the server"
+    )]
     NotServed {
         /// The loader.
         name: String,
