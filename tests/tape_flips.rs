@@ -1,7 +1,7 @@
 //! One flipped bit anywhere in the log of a tape of 64 MiB is found by `verify`, at its place, and no record is ever
 //! returned with it: reading gives an error or the bytes that were written, and the neighbours are readable.
 //!
-//! On every run: 1,000 flips, 50 at a time in records that are no neighbours, and 20 alone. On demand: 10,000 alone, as
+//! On every run: 1,000 flips, 100 at a time in records that are no neighbours, and 10 alone. On demand: 10,000 alone, as
 //! `endurance/README.md` says. The seed is printed; `FLIPS_SEED` sets it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail anywhere")]
 
@@ -227,10 +227,10 @@ fn a_thousand_flips_are_found_and_none_is_read() {
     let mut chance = Chance(seed());
     let sound = Sound::new(&mut chance);
     let mut buffer = vec![0; 1 << 20];
-    for batch in 0..20 {
+    for batch in 0..10 {
         // Far enough apart that no damage hides another's neighbour.
         let mut bits: Vec<u64> = Vec::new();
-        while bits.len() < 50 {
+        while bits.len() < 100 {
             let bit = sound.any_bit(&mut chance);
             let place = |bit| sound.block_of(bit).map_or(-3, |number| i64::try_from(number).unwrap());
             if bits.iter().all(|other| (place(*other) - place(bit)).abs() > 2) {
@@ -246,7 +246,7 @@ fn a_thousand_flips_are_found_and_none_is_read() {
         }
         bits.iter().for_each(|bit| sound.mend(*bit));
     }
-    for _ in 0..20 {
+    for _ in 0..10 {
         alone(&sound, sound.any_bit(&mut chance), &mut buffer);
     }
     assert!(verify(&sound.directory, &mut |_, _| ()).unwrap().findings.is_empty());
