@@ -327,3 +327,29 @@ fn a_creation_that_fails_leaves_nothing_in_the_way_of_the_next() {
     let error = create(&directory, &spec).unwrap_err();
     assert!(matches!(error, TapeError::Label { .. }) && !directory.exists(), "{error}");
 }
+
+/// The label is beside the log, not in front of it: where it cannot be written, data is taken and kept all the same.
+#[test]
+fn a_label_that_cannot_be_written_costs_no_data() {
+    let fixture = tape_of(1 << 20, false);
+    let before = fs::read(fixture.directory.join("label.toml")).unwrap();
+    // A directory in the way of the new version, which is what a full disk amounts to.
+    fs::create_dir_all(fixture.directory.join("label.toml.tmp/full")).unwrap();
+    let mut tape = Tape::open(&fixture.directory).unwrap();
+    tape.write_record(b"kept").unwrap();
+    tape.write_filemarks(1).unwrap();
+    assert!(
+        tape.set_write_protected(true).is_err() && !tape.is_write_protected(),
+        "refused, and not half done"
+    );
+    tape.write_record(b"kept, too").unwrap();
+    let told = tape.close().unwrap_err().to_string();
+    assert!(told.contains("label.toml"), "{told}");
+    assert_eq!(fs::read(fixture.directory.join("label.toml")).unwrap(), before);
+    let mut tape = Tape::open(&fixture.directory).unwrap();
+    let mut buffer = [0; 64];
+    assert_eq!(tape.read_record(&mut buffer).unwrap(), ReadOutcome::Record { length: 4 });
+    assert_eq!(tape.read_record(&mut buffer).unwrap(), ReadOutcome::Filemark);
+    assert_eq!(tape.read_record(&mut buffer).unwrap(), ReadOutcome::Record { length: 9 });
+    assert_eq!(&buffer[..9], b"kept, too");
+}

@@ -165,7 +165,8 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         self.append(Kind::Data, data)
     }
 
-    /// Writes `count` filemarks here and makes everything durable; with a count of 0 only that.
+    /// Writes `count` filemarks here and makes everything durable; with a count of 0 only that. When there is no room
+    /// for all of them, none is written.
     pub(super) fn write_filemarks(&mut self, count: u32) -> Result<(), TapeError> {
         self.settle()?;
         if count > 0 {
@@ -173,9 +174,16 @@ impl<S: Storage, I: Storage> Medium<S, I> {
             let limit = self.limits.capacity_bytes.saturating_add(FILEMARK_RESERVE_BYTES);
             self.check_write(bytes, limit)?;
             self.make_this_the_end()?;
-            for _ in 0..count {
-                self.append(Kind::Filemark, &[])?;
-            }
+            let before = self.end();
+            let written = (0..count).try_for_each(|_| self.append(Kind::Filemark, &[]));
+            return match written.and_then(|()| self.sync()) {
+                // All or none: the host has been told that it has none of them, and will ask again.
+                Err(full @ TapeError::DiskFull { .. }) => {
+                    self.withdraw(before)?;
+                    Err(full)
+                }
+                result => result,
+            };
         }
         self.sync()
     }
@@ -307,6 +315,14 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         self.cursor = at;
         self.index.truncate(at.offset);
         self.save_index();
+        Ok(())
+    }
+
+    /// Removes what was appended behind `at`, and no sync has covered.
+    fn withdraw(&mut self, at: Cursor) -> Result<(), TapeError> {
+        self.log.withdraw(at)?;
+        self.index.truncate(at.offset);
+        self.cursor = at;
         Ok(())
     }
 

@@ -34,11 +34,14 @@ impl<S: Storage> Log<S> {
         };
         self.make_room(kind, header.total_bytes())?;
         let (front, back) = header.frame(self.seed);
-        let start = self.end.offset;
+        let start = self.end;
         for mut part in [&front[..], payload, &back] {
-            self.put(&mut part).inspect_err(|_| self.cut_back(start))?;
+            if let Err(error) = self.put(&mut part) {
+                self.withdraw(start)?;
+                return Err(error);
+            }
         }
-        self.end = header.behind(start);
+        self.end = header.behind(start.offset);
         Ok(())
     }
 
@@ -53,19 +56,20 @@ impl<S: Storage> Log<S> {
         Ok(())
     }
 
-    /// Forgets the bytes at and behind `start`: the pieces of a record that could not be written whole.
-    fn cut_back(&mut self, start: u64) {
-        match usize::try_from(start.saturating_sub(self.flushed)) {
-            Ok(length) if start >= self.flushed => self.pending.truncate(length),
+    /// Removes what stands at and behind `at` and was never made durable, from the buffer and from the file.
+    pub(in super::super) fn withdraw(&mut self, at: Cursor) -> Result<(), TapeError> {
+        match usize::try_from(at.offset.saturating_sub(self.flushed)) {
+            Ok(length) if at.offset >= self.flushed => self.pending.truncate(length),
             _ => {
-                // Pieces of it are in the file. If they cannot be cut off, nothing more is written, and the next
-                // opening finds a torn tail.
-                match self.storage.truncate(start) {
-                    Ok(()) => self.set_flushed(start),
-                    Err(error) => drop(self.fail("cut off a record that it had no room for", error)),
-                }
+                // If it cannot be cut off, nothing more is written, and the next opening finds a torn tail.
+                self.storage.truncate(at.offset).map_err(|source| self.fail("cut its log back", source))?;
+                self.window.release();
+                self.set_flushed(at.offset);
+                self.reserved = at.offset;
             }
         }
+        self.end = at;
+        Ok(())
     }
 
     /// Hands a buffer full of bytes to the file, which may go on writing it while more records come. When the disk
@@ -94,17 +98,17 @@ impl<S: Storage> Log<S> {
         if !is_accepted {
             self.make_room(Kind::Data, encoded.len() as u64)?;
         }
-        let (start, mut rest) = (self.end.offset, encoded);
+        let (start, mut rest) = (self.end, encoded);
         let result = self.put(&mut rest);
         match &result {
             Ok(()) => {}
             Err(TapeError::DiskFull { .. }) if is_accepted => self.pending.push_beyond(rest),
             Err(_) => {
-                self.cut_back(start);
+                self.withdraw(start)?;
                 return result;
             }
         }
-        self.end = Cursor::new(start + encoded.len() as u64, behind);
+        self.end = Cursor::new(start.offset + encoded.len() as u64, behind);
         result
     }
 

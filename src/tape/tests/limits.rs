@@ -139,13 +139,49 @@ fn where_space_cannot_be_reserved_a_full_disk_still_loses_no_accepted_record() {
     let (mut real, log, accepted) = fill(100_300, false);
     assert!((95..=104).contains(&accepted), "{accepted}");
     assert!(matches!(real.medium.write_filemarks(2), Err(TapeError::DiskFull { .. })), "and says so");
+    assert_eq!(real.medium.end().position.file, 0, "the refused filemarks are not on the tape");
     // Space appears: what was accepted is still there to be written.
     log.fill_up_at(None, false);
     real.medium.write_filemarks(0).unwrap();
     drop(real);
     let mut real = Real::open(log, MemoryStorage::new(Vec::new())).unwrap();
-    let records = contents(&mut real.medium).iter().filter(|block| **block != Some(Block::Mark)).count();
-    assert_eq!(records, accepted);
+    assert_eq!(contents(&mut real.medium), vec![Some(Block::Record(vec![7; 936])); accepted]);
+}
+
+/// Not one of the marks of a refused request stays behind, whether the space ran out while it was reserved, or while
+/// marks and what was buffered before them were written.
+#[test]
+fn filemarks_that_a_full_disk_refuses_leave_nothing_of_themselves() {
+    // How many marks there is room for, and how many are asked for: the last case fails when some are in the file.
+    for (can_reserve, already_flushed, room, asked) in
+        [(true, 0, 3, 40), (false, 0, 3, 40), (false, 3, 3, 40), (false, 3, 70, 100)]
+    {
+        let (log, index) = blank();
+        let mut real = Real::open(log.clone(), index).unwrap();
+        // Buffered until 4 KiB have come together; the marks are written along with them.
+        for _ in 0..already_flushed {
+            real.medium.write_record(&[1; 1280]).unwrap();
+        }
+        real.medium.write_record(&[2; 800]).unwrap();
+        let before = real.medium.end();
+        log.fill_up_at(Some(before.offset + room * 64), can_reserve);
+        if can_reserve {
+            // What the record reserved is given back, so that the marks have to ask.
+            real.medium.sync().unwrap();
+            real.medium.log.release_reserve().unwrap();
+        }
+        for _ in 0..2 {
+            assert!(matches!(real.medium.write_filemarks(asked), Err(TapeError::DiskFull { .. })));
+            assert_eq!((real.medium.end(), real.medium.cursor), (before, before));
+        }
+        real.medium.write_filemarks(2).unwrap();
+        real.medium.close().unwrap();
+        let mut real = Real::open(log, MemoryStorage::new(Vec::new())).unwrap();
+        let found = contents(&mut real.medium);
+        assert_eq!(found.len(), already_flushed + 3);
+        assert_eq!(found[already_flushed], Some(Block::Record(vec![2; 800])));
+        assert_eq!(found[already_flushed + 1..], [Some(Block::Mark), Some(Block::Mark)]);
+    }
 }
 
 #[test]

@@ -15,6 +15,26 @@ pub(super) enum Event {
     Sync,
 }
 
+/// A sort of call on the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Length,
+    Read,
+    Write,
+    Truncate,
+    Sync,
+    Reserve,
+}
+
+/// Lets calls of one sort fail: after `after` good ones, `times` of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fault {
+    pub(super) call: Call,
+    pub(super) after: u32,
+    pub(super) times: u32,
+    pub(super) kind: io::ErrorKind,
+}
+
 #[derive(Default)]
 struct Disk {
     bytes: Vec<u8>,
@@ -22,6 +42,9 @@ struct Disk {
     /// Fail every operation once so many have been done, with this kind of error.
     fail: Option<(u64, io::ErrorKind)>,
     operations: u64,
+    fault: Option<Fault>,
+    /// How often `fault` made a call fail.
+    failures: u32,
     /// How many bytes fit.
     full_at: Option<u64>,
     /// Whether `reserve` works, or answers as file systems do that cannot.
@@ -58,6 +81,16 @@ impl MemoryStorage {
         disk.fail = fail.map(|(operations, kind)| (done + operations, kind));
     }
 
+    /// Lets calls fail; `None`: no longer.
+    pub(super) fn inject(&self, fault: Option<Fault>) {
+        self.disk.borrow_mut().fault = fault;
+    }
+
+    /// How many calls failed by [`MemoryStorage::inject`].
+    pub(super) fn failures(&self) -> u32 {
+        self.disk.borrow().failures
+    }
+
     pub(super) fn fill_up_at(&self, full_at: Option<u64>, can_reserve: bool) {
         let mut disk = self.disk.borrow_mut();
         (disk.full_at, disk.can_reserve) = (full_at, can_reserve);
@@ -86,22 +119,39 @@ fn write(file: &mut Vec<u8>, offset: u64, bytes: &[u8]) {
 }
 
 impl Disk {
-    fn count(&mut self) -> io::Result<()> {
+    /// Counts a call that may change the file.
+    fn count(&mut self, call: Call) -> io::Result<()> {
         self.operations += 1;
         match self.fail {
             Some((limit, kind)) if self.operations > limit => Err(kind.into()),
-            _ => Ok(()),
+            _ => self.meet(call),
         }
+    }
+
+    fn meet(&mut self, call: Call) -> io::Result<()> {
+        match &mut self.fault {
+            Some(fault) if fault.call == call && fault.after > 0 => fault.after -= 1,
+            Some(fault) if fault.call == call && fault.times > 0 => {
+                fault.times -= 1;
+                self.failures += 1;
+                return Err(fault.kind.into());
+            }
+            _ => {}
+        }
+        Ok(())
     }
 }
 
 impl Storage for MemoryStorage {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.borrow().bytes.len() as u64)
+        let mut disk = self.disk.borrow_mut();
+        disk.meet(Call::Length)?;
+        Ok(disk.bytes.len() as u64)
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let disk = self.disk.borrow();
+        let mut disk = self.disk.borrow_mut();
+        disk.meet(Call::Read)?;
         let from = usize::try_from(offset).unwrap().min(disk.bytes.len());
         let to = (from + buffer.len()).min(disk.bytes.len());
         buffer[..to - from].copy_from_slice(&disk.bytes[from..to]);
@@ -110,7 +160,7 @@ impl Storage for MemoryStorage {
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut disk = self.disk.borrow_mut();
-        let result = disk.count();
+        let result = disk.count(Call::Write);
         // A failing write leaves half of its bytes; a full disk takes what fits.
         let room =
             disk.full_at.map_or(usize::MAX, |full| usize::try_from(full.saturating_sub(offset)).unwrap());
@@ -124,7 +174,7 @@ impl Storage for MemoryStorage {
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         let mut disk = self.disk.borrow_mut();
-        disk.count()?;
+        disk.count(Call::Truncate)?;
         disk.bytes.resize(usize::try_from(length).unwrap(), 0);
         disk.events.push(Event::Truncate(length));
         Ok(())
@@ -132,14 +182,14 @@ impl Storage for MemoryStorage {
 
     fn sync(&mut self) -> io::Result<()> {
         let mut disk = self.disk.borrow_mut();
-        disk.count()?;
+        disk.count(Call::Sync)?;
         disk.events.push(Event::Sync);
         Ok(())
     }
 
     fn reserve(&mut self, _offset: u64, end: u64) -> io::Result<()> {
         let mut disk = self.disk.borrow_mut();
-        disk.count()?;
+        disk.count(Call::Reserve)?;
         match disk.full_at {
             Some(full) if disk.can_reserve && end > full => Err(io::ErrorKind::StorageFull.into()),
             _ => Ok(()),

@@ -1,8 +1,9 @@
 //! Tests of the virtual drive on real tapes in a temporary directory.
 //!
-//! `host` has the operations as NDMP needs them, against a model; `warning` the early warning and the implicit
+//! `failing` has a disk that fails; `host` has the operations as NDMP needs them, against a model; `warning` the early warning and the implicit
 //! filemark, case by case; `lease` the thread, its queue, and who has the drive.
 
+mod failing;
 mod host;
 mod lease;
 mod warning;
