@@ -53,7 +53,8 @@ impl Pending {
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.buffer[self.range()]
+        // Without anything pending there may be no buffer.
+        if self.is_empty() { &[] } else { &self.buffer[self.range()] }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -108,6 +109,7 @@ impl Pending {
     pub(super) fn rest(&mut self) {
         if self.is_empty() {
             self.buffer = AlignedBuffer::default();
+            self.restart(self.from as u64);
         }
     }
 }

@@ -165,6 +165,23 @@ fn records_that_fit_are_lent_for_and_others_are_not() {
     assert!(real.medium.slots(300, 1).unwrap().is_none(), "an overwrite");
 }
 
+/// Found by kill -9 runs: after a rest in the middle of a buffer there is a place to go on at, but no buffer.
+#[test]
+fn a_rest_anywhere_in_the_buffer_is_only_a_rest() {
+    for before in (0..4000).step_by(8) {
+        let (log, index) = super::blank();
+        let mut real = Real::open(log, index).unwrap();
+        real.medium.write_record(&bytes(1, before + 1)).unwrap();
+        real.medium.write_filemarks(1).unwrap();
+        real.medium.rest();
+        assert_eq!(contents(&mut real.medium).len(), 2);
+        real.medium.cursor = real.medium.end();
+        receive(&mut real, &bytes(2, 10 * 1000), 1000, 5000, 10);
+        real.medium.write_filemarks(1).unwrap();
+        assert_eq!(contents(&mut real.medium).len(), 13, "{before} bytes before");
+    }
+}
+
 #[test]
 fn what_did_not_come_whole_is_not_on_the_tape() {
     let (log, index) = super::blank();
