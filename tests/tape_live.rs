@@ -27,7 +27,7 @@ fn write(tape: &mut Tape) {
         }
         let bytes = record(block);
         let mut stream = &bytes[..];
-        match tape.lend(u32::try_from(bytes.len()).unwrap(), 1).unwrap() {
+        match tape.lend_room(u32::try_from(bytes.len()).unwrap(), 1).unwrap() {
             Some(mut loan) => {
                 while loan.receive(&mut stream).unwrap() > 0 {
                     if loan.write() > 0 {

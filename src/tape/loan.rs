@@ -45,7 +45,7 @@ impl Tape {
     ///
     /// # Errors
     /// [`TapeError::Io`] and [`TapeError::Failed`]: records written earlier did not reach the disk.
-    pub fn lend(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Loan<'_>>, TapeError> {
+    pub fn lend_room(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Loan<'_>>, TapeError> {
         if record_bytes == 0 {
             return Ok(None);
         }
@@ -54,7 +54,7 @@ impl Tape {
     }
 }
 
-/// Room for records; see [`Tape::lend`]. What was received for a record that is not whole is forgotten with it.
+/// Room for records; see [`Tape::lend_room`]. What was received for a record that is not whole is forgotten with it.
 pub struct Loan<'a> {
     tape: &'a mut Tape,
     slots: Slots,
@@ -74,7 +74,7 @@ impl Loan<'_> {
     }
 
     /// The bytes of the record that has not come whole.
-    pub fn rest(&mut self) -> &[u8] {
+    pub fn unfinished(&mut self) -> &[u8] {
         self.tape.medium.log.rest_received(&self.slots)
     }
 

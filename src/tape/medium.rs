@@ -255,14 +255,14 @@ impl<S: Storage, I: Storage> Medium<S, I> {
         self.cursor = Cursor::BEGINNING;
         settled?;
         self.sync()?;
-        self.rest();
+        self.release_memory();
         Ok(())
     }
 
     /// Gives back memory and threads that only a running transfer needs.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn release_memory(&mut self) {
         self.packer.rest();
-        self.log.rest();
+        self.log.release_memory();
     }
 
     /// Leaves everything durable and the index up to date, so that the next open needs no scan.

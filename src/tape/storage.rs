@@ -41,7 +41,7 @@ pub(super) trait Storage {
     }
 
     /// Gives back threads and memory that only writing needs. A later write takes them again.
-    fn rest(&mut self) {}
+    fn release_memory(&mut self) {}
 
     /// Cuts the file to `length` bytes and gives back what was reserved beyond.
     fn truncate(&mut self, length: u64) -> io::Result<()>;

@@ -275,11 +275,6 @@ impl Tape {
         counters.bytes_read = counters.bytes_read.saturating_add(bytes);
     }
 
-    /// Gives back the memory that reading took; reading on takes it again.
-    pub fn release_memory(&mut self) {
-        self.medium.log.release_window();
-    }
-
     /// Moves `count` records forward, or backward if negative. A filemark stops it: forward behind the mark,
     /// backward before it; the mark is not counted in `moved`.
     pub fn space_records(&mut self, count: i64) -> Result<Spaced, TapeError> {
@@ -327,8 +322,8 @@ impl Tape {
     }
 
     /// Gives back memory and threads that only a running transfer needs; the next one takes them again.
-    pub fn rest(&mut self) {
-        self.medium.rest();
+    pub fn release_memory(&mut self) {
+        self.medium.release_memory();
     }
 
     /// Makes everything durable, writes the index and the label, and gives the tape back.

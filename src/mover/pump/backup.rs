@@ -138,7 +138,7 @@ pub fn run_backup(
         (end, Ok(())) | (end @ End::Media(_), Err(_)) => end,
         (_, Err(cause)) => End::Media(cause),
     };
-    drive.rest();
+    drive.release_memory();
     drive.publish();
     job.control.progress.set(job.progress);
     Ended { end, progress: job.progress, window_left_bytes: job.window_left_bytes, read: None }
@@ -173,12 +173,12 @@ fn receive_records<D: RecordPort>(
         if records_max == 0 || carry.held_bytes() >= carry.record_bytes || carry.is_ended {
             return None;
         }
-        let mut loan = match drive.lend(record_bytes, records_max) {
+        let mut loan = match drive.lend_room(record_bytes, records_max) {
             Ok(loan) => loan?,
             Err(cause) => return Some(End::Media(cause)),
         };
         let end = fill(&mut loan, stream, carry, job);
-        carry.hold(loan.rest());
+        carry.hold(loan.unfinished());
         if end.is_some() {
             return end;
         }

@@ -147,10 +147,11 @@ impl<S: Storage> Log<S> {
         self.pending.restart(offset);
     }
 
-    /// Gives back what only writing needs, if nothing is pending.
-    pub(in super::super) fn rest(&mut self) {
-        self.pending.rest();
-        self.storage.rest();
+    /// Gives back memory and threads that only a running transfer needs; what is pending stays.
+    pub(in super::super) fn release_memory(&mut self) {
+        self.window.release();
+        self.pending.release();
+        self.storage.release_memory();
     }
 
     /// The durability point: everything appended so far survives a crash once this has returned.

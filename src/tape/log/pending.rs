@@ -106,7 +106,7 @@ impl Pending {
     }
 
     /// Gives back the memory, if nothing is pending.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn release(&mut self) {
         if self.is_empty() {
             self.buffer = AlignedBuffer::default();
             self.restart(self.from as u64);

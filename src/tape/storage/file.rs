@@ -192,7 +192,7 @@ impl Storage for FileStorage {
         self.behind.as_mut().map_or(Ok(()), |behind| behind.submit(offset, buffer, range))
     }
 
-    fn rest(&mut self) {
+    fn release_memory(&mut self) {
         // One that met an error keeps it until the file is opened anew.
         if self.settle().is_ok() {
             self.behind = None;

@@ -122,7 +122,7 @@ fn apply(real: &mut Real, number: usize, step: &Step, lends: bool) -> u64 {
         },
         Step::BackRecords(count) => drop(real.medium.space_records(-i64::from(*count)).unwrap()),
         Step::EndOfData => real.medium.cursor = real.medium.end(),
-        Step::Rest => real.medium.rest(),
+        Step::Rest => real.medium.release_memory(),
     }
     0
 }
@@ -173,7 +173,7 @@ fn a_rest_anywhere_in_the_buffer_is_only_a_rest() {
         let mut real = Real::open(log, index).unwrap();
         real.medium.write_record(&bytes(1, before + 1)).unwrap();
         real.medium.write_filemarks(1).unwrap();
-        real.medium.rest();
+        real.medium.release_memory();
         assert_eq!(contents(&mut real.medium).len(), 2);
         real.medium.cursor = real.medium.end();
         receive(&mut real, &bytes(2, 10 * 1000), 1000, 5000, 10);

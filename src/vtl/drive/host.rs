@@ -169,6 +169,7 @@ impl Drive {
         match self.write_filemarks(marks) {
             Ok(()) | Err(DriveError::Empty | DriveError::Unloaded) => {
                 self.is_unterminated = false;
+                RecordPort::release_memory(self);
                 Ok(())
             }
             // Nothing of this session's to be kept: a protected tape has nothing unwritten.
@@ -207,7 +208,7 @@ impl Drive {
 impl RecordPort for Drive {
     type Loan<'a> = Loan<'a>;
 
-    fn lend(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Loan<'_>>, String> {
+    fn lend_room(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Loan<'_>>, String> {
         if self.early_warning != EarlyWarning::Clear {
             return Ok(None);
         }
@@ -257,12 +258,6 @@ impl RecordPort for Drive {
         }
     }
 
-    fn release_memory(&mut self) {
-        if let Ok(tape) = self.tape() {
-            tape.release_memory();
-        }
-    }
-
     fn space_records(&mut self, count: i64) -> Result<(u64, SpaceStop), String> {
         let text = |error: DriveError| error.to_string();
         let spaced = TapeDrive::space_records(self, count).map_err(text)?;
@@ -278,9 +273,9 @@ impl RecordPort for Drive {
         Ok((spaced.moved, stop))
     }
 
-    fn rest(&mut self) {
+    fn release_memory(&mut self) {
         if let Ok(tape) = self.tape() {
-            tape.rest();
+            tape.release_memory();
         }
     }
 

@@ -24,7 +24,7 @@ impl Drive {
         records_max: u64,
     ) -> Result<Option<Loan<'_>>, TapeError> {
         let Held::Ready(_, tape) = &mut self.held else { return Ok(None) };
-        let Some(loan) = tape.lend(record_bytes, records_max)? else { return Ok(None) };
+        let Some(loan) = tape.lend_room(record_bytes, records_max)? else { return Ok(None) };
         Ok(Some(Loan {
             loan,
             is_unterminated: &mut self.is_unterminated,
@@ -48,8 +48,8 @@ impl RecordLoan for Loan<'_> {
         records
     }
 
-    fn rest(&mut self) -> &[u8] {
-        self.loan.rest()
+    fn unfinished(&mut self) -> &[u8] {
+        self.loan.unfinished()
     }
 
     fn is_full(&self) -> bool {

@@ -56,7 +56,7 @@ pub trait RecordLoan {
     fn write(&mut self) -> u64;
 
     /// The bytes of the record that has not come whole. They are forgotten with the loan.
-    fn rest(&mut self) -> &[u8];
+    fn unfinished(&mut self) -> &[u8];
 
     /// Whether there is no room left.
     fn is_full(&self) -> bool;
@@ -64,7 +64,7 @@ pub trait RecordLoan {
 
 /// A drive with a tape in it, standing at a record's edge.
 pub trait RecordPort {
-    /// What [`RecordPort::lend`] lends.
+    /// What [`RecordPort::lend_room`] lends.
     type Loan<'a>: RecordLoan
     where
         Self: 'a;
@@ -72,7 +72,7 @@ pub trait RecordPort {
     /// Room for up to `records_max` records of `record_bytes` at the position, none of which any stop can meet.
     /// `None` if the next record has to go through [`RecordPort::write_record`]. The error is for the operator: records
     /// written earlier are lost.
-    fn lend(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Self::Loan<'_>>, String>;
+    fn lend_room(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Self::Loan<'_>>, String>;
 
     /// Writes one record of 1 byte or more at the position; what followed it is gone.
     fn write_record(&mut self, record: &[u8]) -> Result<(), WriteStop>;
@@ -95,14 +95,11 @@ pub trait RecordPort {
     /// Stands behind the first `count` of the records lent, as if they had been read.
     fn pass_lent_records(&mut self, _count: usize) {}
 
-    /// Gives back memory that only reading on would need.
-    fn release_memory(&mut self) {}
-
     /// Passes `count` records (negative: backwards). Returns how many were passed and what ended it.
     fn space_records(&mut self, count: i64) -> Result<(u64, SpaceStop), String>;
 
     /// Gives back memory and threads that only a running transfer needs.
-    fn rest(&mut self);
+    fn release_memory(&mut self);
 
     /// Puts everything written on stable storage.
     fn sync(&mut self) -> Result<(), String>;

@@ -120,7 +120,7 @@ impl RecordLoan for FakeLoan<'_> {
         written
     }
 
-    fn rest(&mut self) -> &[u8] {
+    fn unfinished(&mut self) -> &[u8] {
         &self.received
     }
 
@@ -132,7 +132,7 @@ impl RecordLoan for FakeLoan<'_> {
 impl RecordPort for FakeTape {
     type Loan<'a> = FakeLoan<'a>;
 
-    fn lend(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<FakeLoan<'_>>, String> {
+    fn lend_room(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<FakeLoan<'_>>, String> {
         let is_special = self.warning != Warning::Clear || self.at != self.blocks.len();
         let until_stop =
             [self.warns_at.saturating_sub(1), self.capacity, self.fails_at.unwrap_or(usize::MAX)]
@@ -146,7 +146,7 @@ impl RecordPort for FakeTape {
         Ok(Some(FakeLoan { tape: self, records, record_bytes, received: Vec::new() }))
     }
 
-    fn rest(&mut self) {}
+    fn release_memory(&mut self) {}
 
     fn write_record(&mut self, record: &[u8]) -> Result<(), WriteStop> {
         if self.warning == Warning::Due {
