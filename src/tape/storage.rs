@@ -1,8 +1,10 @@
 //! The few file operations that a log and an index need, behind a trait, so that tests can let them fail or cut
-//! the power between any two of them. `storage/file.rs` does them on a file system, `storage/behind.rs` on a thread.
+//! the power between any two of them. `storage/file.rs` does them on a file system, `storage/behind.rs` writes and
+//! `storage/ahead.rs` reads on threads.
 //!
 //! Knows nothing of what the bytes mean.
 
+mod ahead;
 mod behind;
 mod file;
 

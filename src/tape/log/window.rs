@@ -15,7 +15,7 @@ const READ_BYTES: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 pub(super) const WALK_BYTES: usize = if cfg!(test) { 512 } else { 64 << 10 };
 /// How far in front of a reader the storage is asked to fetch, whatever the system itself would do: enough to keep a disk
 /// busy while a window goes out.
-const AHEAD_BYTES: u64 = if cfg!(test) { 8 << 10 } else { 8 << 20 };
+const AHEAD_BYTES: u64 = if cfg!(test) { 8 << 10 } else { 12 << 20 };
 /// The least that is worth asking for at once.
 const AHEAD_STEP_BYTES: u64 = AHEAD_BYTES / 4;
 

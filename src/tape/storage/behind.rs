@@ -13,8 +13,9 @@ use std::thread::JoinHandle;
 use super::super::buffer::AlignedBuffer;
 use super::file::Paths;
 
-/// Buffers handed over at once: one on its way to the disk, and one that follows without a gap.
-const BUFFERS_MAX: usize = 2;
+/// Buffers handed over at once: one on its way to the disk, and some that follow without a gap when the disk or who
+/// sends is slow for a moment.
+const BUFFERS_MAX: usize = 3;
 
 /// The thread and what is shared with it.
 #[derive(Debug)]

@@ -4,8 +4,9 @@
 //! Past the page cache go whole blocks only. The pieces before and behind them go through it: so a block that holds
 //! durable bytes is never handed to the disk anew by us, and the two ways never meet in one page.
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -14,10 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::OFlags;
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::super::buffer::{AlignedBuffer, BLOCK_BYTES, is_aligned};
 use super::Storage;
+use super::ahead::Ahead;
 use super::behind::Behind;
 
 /// Less than this is not worth a wait for the disk: it goes through the page cache.
@@ -30,6 +32,8 @@ const MARGIN_BYTES: u64 = 64 << 20;
 pub(in super::super) struct FileStorage {
     paths: Arc<Paths>,
     behind: Option<Behind>,
+    /// Reads ahead of a sequential reader, if what he wants is not in the page cache.
+    ahead: RefCell<Option<Ahead>>,
     /// Whether the last reservation really took space: only then can a write not find the disk full.
     is_reserved: bool,
     /// Whether the file system counts names; some in user space say 0 of every file.
@@ -42,6 +46,8 @@ pub(super) struct Paths {
     cached: File,
     /// The same file past the page cache.
     direct: Option<File>,
+    /// The same file once more, to ask what is in the page cache without having it filled.
+    probe: Option<File>,
     /// The file system took O_DIRECT and then refused a write with it.
     is_direct_refused: AtomicBool,
 }
@@ -49,22 +55,47 @@ pub(super) struct Paths {
 impl FileStorage {
     /// All through the page cache: for small files, and for reading.
     pub(in super::super) fn new(file: File) -> FileStorage {
-        FileStorage::on(file, None)
+        FileStorage::on(file, None, None)
     }
 
     /// Large writes past the page cache, if the file system has that. `path` is the file's; if something else stands
     /// there by now, it is left alone.
     pub(in super::super) fn direct(file: File, path: &Path) -> FileStorage {
-        let direct = open_direct(&file, path)
+        let direct = open_again(&file, path, OFlags::DIRECT)
             .inspect_err(|error| tracing::debug!(path = %path.display(), %error, "no direct I/O here"))
             .ok();
-        FileStorage::on(file, direct)
+        // Asking has a page read that is not there; said to be random, it is that one only.
+        let probe = open_again(&file, path, OFlags::empty())
+            .ok()
+            .filter(|probe| rustix::fs::fadvise(probe, 0, None, rustix::fs::Advice::Random).is_ok());
+        FileStorage::on(file, direct, probe)
     }
 
-    fn on(cached: File, direct: Option<File>) -> FileStorage {
+    fn on(cached: File, direct: Option<File>, probe: Option<File>) -> FileStorage {
         let counts_names = cached.metadata().is_ok_and(|metadata| metadata.nlink() > 0);
-        let paths = Paths { cached, direct, is_direct_refused: AtomicBool::new(false) };
-        FileStorage { paths: Arc::new(paths), behind: None, is_reserved: false, counts_names }
+        let paths = Paths { cached, direct, probe, is_direct_refused: AtomicBool::new(false) };
+        FileStorage {
+            paths: Arc::new(paths),
+            behind: None,
+            ahead: RefCell::new(None),
+            is_reserved: false,
+            counts_names,
+        }
+    }
+
+    /// Whether the byte at `offset` is in the page cache, or cannot be told to be not.
+    fn is_cached(&self, offset: u64) -> bool {
+        let Some(probe) = &self.paths.probe else { return true };
+        let mut byte = [0];
+        let pieces = &mut [IoSliceMut::new(&mut byte)];
+        preadv2(probe, pieces, offset, ReadWriteFlags::NOWAIT) != Err(Errno::AGAIN)
+    }
+
+    /// Before the file changes: what was read ahead is no longer what it holds.
+    fn forget_ahead(&self) {
+        if let Some(ahead) = self.ahead.borrow().as_ref() {
+            ahead.forget();
+        }
     }
 
     /// Waits until nothing is being written any more.
@@ -74,6 +105,26 @@ impl FileStorage {
 }
 
 impl Paths {
+    /// Reads at `offset`, a multiple of a block, past the page cache; returns how many bytes, less only at the end.
+    pub(super) fn read_direct(&self, offset: u64, buffer: &mut AlignedBuffer) -> io::Result<usize> {
+        let Some(direct) = &self.direct else { return Ok(0) };
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match direct.read_at(&mut buffer[filled..], offset + filled as u64) {
+                Ok(count) => {
+                    filled += count;
+                    // Only the file's end leaves part of a block.
+                    if count == 0 || !filled.is_multiple_of(BLOCK_BYTES) {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
     /// Writes all of `bytes` at `offset`, the whole blocks among them past the page cache if they lie right in memory.
     pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let block = BLOCK_BYTES as u64;
@@ -126,13 +177,14 @@ fn is_refusal(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS))
 }
 
-/// A second way to `file`, which must still stand at `path`.
-fn open_direct(file: &File, path: &Path) -> io::Result<File> {
-    let flags = OFlags::DIRECT | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let direct = OpenOptions::new().write(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    let (ours, theirs) = (file.metadata()?, direct.metadata()?);
+/// A further way to `file`, which must still stand at `path`.
+fn open_again(file: &File, path: &Path, flags: OFlags) -> io::Result<File> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let again =
+        OpenOptions::new().read(true).write(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let (ours, theirs) = (file.metadata()?, again.metadata()?);
     if (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()) {
-        Ok(direct)
+        Ok(again)
     } else {
         Err(io::Error::other("another file stands there by now"))
     }
@@ -146,7 +198,7 @@ impl Storage for FileStorage {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.settle()?;
-        let mut filled = 0;
+        let mut filled = self.ahead.borrow().as_ref().map_or(0, |ahead| ahead.read(offset, buffer));
         while filled < buffer.len() {
             match self.paths.cached.read_at(&mut buffer[filled..], offset + filled as u64) {
                 Ok(0) => break,
@@ -159,6 +211,17 @@ impl Storage for FileStorage {
     }
 
     fn will_need(&self, offset: u64, length: u64) {
+        let end = offset.saturating_add(length);
+        // What is on its way to the disk is not to be read past it. An error comes with the read.
+        if self.paths.direct.is_some() && self.settle().is_ok() && !self.is_cached(offset) {
+            let mut ahead = self.ahead.borrow_mut();
+            if ahead.is_none() {
+                *ahead = Ahead::start(self.paths.clone()).ok();
+            }
+            if let Some(ahead) = ahead.as_ref() {
+                return ahead.want(offset, end);
+            }
+        }
         if let Some(length) = NonZeroU64::new(length) {
             // Only advice: whoever reads learns of any error.
             let file = &self.paths.cached;
@@ -168,6 +231,7 @@ impl Storage for FileStorage {
 
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.settle()?;
+        self.forget_ahead();
         self.paths.write(offset, bytes)
     }
 
@@ -180,6 +244,7 @@ impl Storage for FileStorage {
         if !self.is_reserved {
             return self.write_at(offset, &buffer[range]);
         }
+        self.forget_ahead();
         if self.behind.is_none() {
             match Behind::start(self.paths.clone()) {
                 Ok(behind) => self.behind = Some(behind),
@@ -193,6 +258,7 @@ impl Storage for FileStorage {
     }
 
     fn release_memory(&mut self) {
+        *self.ahead.borrow_mut() = None;
         // One that met an error keeps it until the file is opened anew.
         if self.settle().is_ok() {
             self.behind = None;
@@ -201,6 +267,7 @@ impl Storage for FileStorage {
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.settle()?;
+        self.forget_ahead();
         self.paths.cached.set_len(length)
     }
 
@@ -246,3 +313,6 @@ fn free_bytes(file: &File) -> io::Result<u64> {
     }
     Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
 }
+
+#[cfg(test)]
+mod tests;
