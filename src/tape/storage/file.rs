@@ -25,7 +25,7 @@ use super::behind::Behind;
 /// Less than this is not worth a wait for the disk: it goes through the page cache.
 const DIRECT_BYTES_MIN: usize = 128 << 10;
 /// How much must seem free, beyond what is asked for, on a file system that can reserve nothing.
-const MARGIN_BYTES: u64 = 64 << 20;
+const MARGIN_BYTES: u64 = 2 << 20;
 
 /// A file on a file system.
 #[derive(Debug)]
