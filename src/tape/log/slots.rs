@@ -16,8 +16,8 @@ use super::pending::PENDING_BYTES;
 
 /// Pieces of memory in one system call.
 const PIECES_MAX: usize = 256;
-/// Bytes in one system call: as much as is still in the cache when it is checked.
-const RECEIVE_BYTES: usize = 512 << 10;
+/// Bytes in one system call: less costs more in calls than it saves in the processor's cache.
+const RECEIVE_BYTES: usize = 2 << 20;
 
 /// Room for records of one length at the log's end: that many, one stride after the other, behind what is pending.
 #[derive(Clone, Copy, Debug)]
