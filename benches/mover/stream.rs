@@ -12,14 +12,17 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use memmap2::{Advice, MmapMut};
+
 use crate::PATIENCE;
 
 /// The pattern's length: small enough to stay in the processor's cache, prime to no record size that matters.
 const PATTERN_BYTES: usize = 1 << 20;
 /// What one system call of the sender takes.
 const WRITE_BYTES: usize = 256 << 10;
-/// Blocks of the raw sequential write, and their alignment in memory.
+/// Blocks of the raw sequential write, their alignment in memory (a huge page), and that of a short one's length.
 const RAW_BLOCK_BYTES: usize = 4 << 20;
+const BUFFER_ALIGNMENT_BYTES: usize = 2 << 20;
 const ALIGNMENT_BYTES: usize = 4096;
 /// Of each piece that a receiver gets, so much is compared: all of it would cost it more than the transfer.
 const COMPARED_BYTES: usize = 64;
@@ -141,8 +144,11 @@ impl Drop for Sink {
 
 /// Writes `total_bytes` to a new file, past the page cache where the file system can, and makes them durable.
 pub(crate) fn write_raw(path: &Path, total_bytes: u64, pattern: &Pattern) -> Duration {
-    let mut buffer = vec![0; RAW_BLOCK_BYTES + ALIGNMENT_BYTES];
-    let start = buffer.as_ptr().align_offset(ALIGNMENT_BYTES);
+    let mut buffer =
+        MmapMut::map_anon(RAW_BLOCK_BYTES + BUFFER_ALIGNMENT_BYTES).expect("there is memory for a buffer");
+    // As the server's: with small pages the kernel is what is measured, not the disk.
+    let _ = buffer.advise(Advice::HugePage);
+    let start = buffer.as_ptr().align_offset(BUFFER_ALIGNMENT_BYTES);
     let block = &mut buffer[start..start + RAW_BLOCK_BYTES];
     for piece in block.chunks_exact_mut(PATTERN_BYTES) {
         piece.copy_from_slice(pattern.at(0));

@@ -4,26 +4,67 @@
 
 use std::ops::{Deref, DerefMut};
 
+use memmap2::{Advice, MmapMut};
+
 /// What direct I/O wants offsets, lengths and addresses to be multiples of, in bytes. No disk in use has larger
 /// sectors, and it is the page cache's unit, too, so that buffered and direct writes never meet in one page.
 pub(super) const BLOCK_BYTES: usize = 4096;
 
+/// The processor's larger page. A buffer of such pages costs the kernel a fraction per transfer: it must find and
+/// hold each page for the disk, and hands over one piece of memory where it would be 512.
+const HUGE_PAGE_BYTES: usize = 2 << 20;
+
 /// Bytes that start at a multiple of [`BLOCK_BYTES`] in memory.
 #[derive(Default)]
 pub(super) struct AlignedBuffer {
-    /// A block longer than what is used of it: the aligned part lies somewhere inside.
-    bytes: Box<[u8]>,
+    /// Longer than what is used of it: the aligned part lies somewhere inside.
+    memory: Memory,
     start: usize,
     length: usize,
+}
+
+enum Memory {
+    Heap(Box<[u8]>),
+    /// Pages of its own, huge ones where the kernel has them to give. No file is behind it.
+    Pages(MmapMut),
+}
+
+impl Default for Memory {
+    fn default() -> Memory {
+        Memory::Heap(Box::default())
+    }
 }
 
 impl AlignedBuffer {
     /// `length` zero bytes. The kernel gives the memory when it is first touched.
     pub(super) fn new(length: usize) -> AlignedBuffer {
-        let bytes = vec![0; length + BLOCK_BYTES].into_boxed_slice();
+        let (memory, alignment) = match huge_pages(length) {
+            Some(pages) => (Memory::Pages(pages), HUGE_PAGE_BYTES),
+            None => (Memory::Heap(vec![0; length + BLOCK_BYTES].into_boxed_slice()), BLOCK_BYTES),
+        };
         // `align_offset` may give up in theory; the buffer is then only slower.
-        let start = Some(bytes.as_ptr().align_offset(BLOCK_BYTES)).filter(|start| *start <= BLOCK_BYTES);
-        AlignedBuffer { bytes, start: start.unwrap_or(0), length }
+        let start = Some(memory.bytes().as_ptr().align_offset(alignment)).filter(|start| *start <= alignment);
+        AlignedBuffer { start: start.unwrap_or(0), length, memory }
+    }
+}
+
+/// Room for `length` bytes from some multiple of a huge page on; `None` if that is not worth it, or not to be had.
+fn huge_pages(length: usize) -> Option<MmapMut> {
+    if length < HUGE_PAGE_BYTES {
+        return None;
+    }
+    let pages = MmapMut::map_anon(length.checked_add(HUGE_PAGE_BYTES)?).ok()?;
+    // Advice: a kernel without huge pages gives small ones.
+    let _ = pages.advise(Advice::HugePage);
+    Some(pages)
+}
+
+impl Memory {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Memory::Heap(bytes) => bytes,
+            Memory::Pages(pages) => pages,
+        }
     }
 }
 
@@ -31,13 +72,17 @@ impl Deref for AlignedBuffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.bytes[self.start..self.start + self.length]
+        &self.memory.bytes()[self.start..self.start + self.length]
     }
 }
 
 impl DerefMut for AlignedBuffer {
     fn deref_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.start..self.start + self.length]
+        let bytes: &mut [u8] = match &mut self.memory {
+            Memory::Heap(bytes) => bytes,
+            Memory::Pages(pages) => pages,
+        };
+        &mut bytes[self.start..self.start + self.length]
     }
 }
 
