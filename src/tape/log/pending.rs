@@ -10,7 +10,7 @@ use super::super::buffer::{AlignedBuffer, BLOCK_BYTES};
 
 /// How much is collected before it is written: one system call for many records. Small in tests, so that they see it
 /// happen, also in the middle of a record.
-pub(in super::super) const PENDING_BYTES: usize = if cfg!(test) { BLOCK_BYTES } else { 8 << 20 };
+pub(in super::super) const PENDING_BYTES: usize = if cfg!(test) { BLOCK_BYTES } else { 4 << 20 };
 
 /// The bytes between what is in storage and the end of the log.
 #[derive(Default)]
