@@ -1,12 +1,13 @@
 //! The `tapesilo` program: parse the command line, run the command.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 
 use tapesilo::cli::{self, BoxError, Hooks};
 use tapesilo::config::{Config, ConfigOrigin};
-use tapesilo::control::{Reporter, TapeTools};
-use tapesilo::server::{self, DiskTools, OfflineReporter};
+use tapesilo::control::{Service, TapeTools};
+use tapesilo::server::{self, DiskTools, Offline};
 
 fn main() -> ExitCode {
     cli::run(std::env::args_os(), &Program).into()
@@ -25,8 +26,8 @@ impl Hooks for Program {
         server::run(&config, ready)
     }
 
-    fn offline_reporter(&self, config: &Config) -> Result<Box<dyn Reporter>, BoxError> {
-        Ok(Box::new(OfflineReporter::new(config.clone())))
+    fn offline(&self, config: &Config, file: Option<&Path>) -> Box<dyn Service> {
+        Box::new(Offline::new(config.clone(), file))
     }
 
     fn tape_tools(&self, config: Option<&Config>) -> Box<dyn TapeTools> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tapesilo::cli::{self, BoxError, ExitCode, Hooks};
 use tapesilo::config::{Config, ConfigOrigin};
 use tapesilo::control::{
-    ControlServer, DriveReport, LoaderReport, Reporter, StatusReport, TapeReport, TapeTools, TapesResult,
+    ControlServer, DriveReport, LoaderReport, Manager, Reporter, Service, StatusReport, TapeReport, TapeTools, TapesResult,
 };
 use tokio::sync::oneshot;
 
@@ -83,6 +83,8 @@ impl Ran {
 }
 
 struct Fixed;
+
+impl Manager for Fixed {}
 
 impl Reporter for Fixed {
     fn status(&self) -> StatusReport {
@@ -339,8 +341,8 @@ impl Hooks for Noting {
         self.served.replace(Some((config, origin.clone())));
         Err("stopped by the test".into())
     }
-    fn offline_reporter(&self, _: &Config) -> Result<Box<dyn Reporter>, BoxError> {
-        Ok(Box::new(Fixed))
+    fn offline(&self, _: &Config, _: Option<&Path>) -> Box<dyn Service> {
+        Box::new(Fixed)
     }
     fn tape_tools(&self, config: Option<&Config>) -> Box<dyn TapeTools> {
         Box::new(tapesilo::server::DiskTools::new(config.cloned()))

@@ -21,7 +21,7 @@ pub(super) enum LoaderCommand {
 }
 
 pub(super) fn run(context: &mut Context<'_>, command: &LoaderCommand) -> Result<(), Failure> {
-    let source = Source::choose(&context.look()?, context.hooks)?;
+    let source = Source::choose(context)?;
     match command {
         LoaderCommand::List => list(&mut context.out, &source),
         LoaderCommand::Info { name } => info(&mut context.out, &source, name),

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, ConfigOrigin, EMBEDDED_DIRECTORY, Loaded, Problem};
-use crate::control::{Reporter, TapeTools};
+use crate::control::{Service, TapeTools};
 
 use output::Printer;
 
@@ -60,11 +60,9 @@ pub trait Hooks {
         ready: &(dyn Fn(&[SocketAddr]) + Sync),
     ) -> Result<(), BoxError>;
 
-    /// Reads the loaders' directories without a server.
-    ///
-    /// # Errors
-    /// If they cannot be read at all.
-    fn offline_reporter(&self, config: &Config) -> Result<Box<dyn Reporter>, BoxError>;
+    /// Reads and changes the loaders' directories without a server. `file` is where the configuration is kept, if it is
+    /// not the embedded default.
+    fn offline(&self, config: &Config, file: Option<&Path>) -> Box<dyn Service>;
 
     /// Looks into tapes; for making new ones it needs the configuration.
     fn tape_tools(&self, config: Option<&Config>) -> Box<dyn TapeTools>;
@@ -163,13 +161,23 @@ impl Context<'_> {
     /// The configuration for a command that only looks: makes nothing, and speaks of its warnings only if the
     /// file itself was unreadable.
     fn look(&self) -> Result<Config, Failure> {
+        self.look_with_file().map(|(config, _)| config)
+    }
+
+    /// As [`Context::look`], with the file in which changes to the configuration are kept; none for the embedded default.
+    fn look_with_file(&self) -> Result<(Config, Option<PathBuf>), Failure> {
         let loaded = load(self.config.as_deref());
         if let ConfigOrigin::Backup { .. } = loaded.origin {
             for warning in loaded.warnings.iter().take(1) {
                 eprintln!("tapesilo: warning: {warning}");
             }
         }
-        usable(loaded).map(|(config, _, _)| config)
+        let (config, origin, _) = usable(loaded)?;
+        let file = match origin {
+            ConfigOrigin::File(file) | ConfigOrigin::Backup { file, .. } => Some(file),
+            ConfigOrigin::Embedded(_) => None,
+        };
+        Ok((config, file))
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) enum TapeCommand {
 pub(super) fn run(context: &mut Context<'_>, command: TapeCommand) -> Result<(), Failure> {
     match command {
         TapeCommand::List { loader } => {
-            let source = Source::choose(&context.look()?, context.hooks)?;
+            let source = Source::choose(context)?;
             list(context, &source, &loader)
         }
         TapeCommand::Verify { tape } => inspect::verify(context, &tape),

@@ -12,10 +12,12 @@ use hyper::Request;
 use hyper::client::conn::http1;
 use hyper::header::HOST;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::change::{ChangeReport, DeleteLoader, DeleteReport, LoaderChange, LoaderSpec, ReloadReport};
 use super::report::{LoaderReport, StatusReport, TapeReport};
 use super::routes::{ErrorBody, encode, no_loader_message};
 use super::tools::{AdoptReport, AdoptRequest};
@@ -123,8 +125,44 @@ impl ControlClient {
     /// # Errors
     /// As [`ClientError`] lists; `Refused` with status 409 if the loader does not take the tape.
     pub fn adopt(&self, loader: &str, request: &AdoptRequest) -> Result<AdoptReport, ClientError> {
+        self.post(&format!("/v1/loaders/{}/adopt", encode(loader)), request)
+    }
+
+    /// `POST /v1/loaders/{name}/change`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 409 if it cannot be done.
+    pub fn change(&self, loader: &str, change: &LoaderChange) -> Result<ChangeReport, ClientError> {
+        self.post(&format!("/v1/loaders/{}/change", encode(loader)), change)
+    }
+
+    /// `POST /v1/loaders`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 409 if it cannot be done.
+    pub fn create_loader(&self, spec: &LoaderSpec) -> Result<LoaderReport, ClientError> {
+        self.post("/v1/loaders", spec)
+    }
+
+    /// `POST /v1/loaders/{name}/delete`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 409 if it cannot be done.
+    pub fn delete_loader(&self, name: &str, how: &DeleteLoader) -> Result<DeleteReport, ClientError> {
+        self.post(&format!("/v1/loaders/{}/delete", encode(name)), how)
+    }
+
+    /// `POST /v1/reload`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 409 if the configuration cannot be used.
+    pub fn reload(&self) -> Result<ReloadReport, ClientError> {
+        self.post("/v1/reload", &())
+    }
+
+    fn post<T: DeserializeOwned>(&self, target: &str, request: &impl Serialize) -> Result<T, ClientError> {
         let body = serde_json::to_vec(request).map_err(|error| self.broken(&error))?;
-        self.ask("POST", &format!("/v1/loaders/{}/adopt", encode(loader)), body.into())
+        self.ask("POST", target, body.into())
     }
 
     fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {

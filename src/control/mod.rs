@@ -1,19 +1,24 @@
 //! The control socket: how `tapesilo`'s other commands ask the running server.
 //!
 //! HTTP/1.1 with JSON bodies over a Unix socket of mode 0600. `report` says what is told (a trait that the server
-//! implements), `tools` what the commands that look into tapes do and tell, `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
+//! implements), `change` what can be changed (another one), `tools` what the commands that look into tapes do and tell, `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
 //! loaders or sessions themselves, nor NDMP.
 
+mod change;
 mod client;
 mod report;
 mod routes;
 mod server;
 mod tools;
 
+pub use change::{
+    ChangeReport, DeleteLoader, DeleteReport, LoaderChange, LoaderSpec, Manager, ReloadReport, ShelvedReport,
+};
 pub use client::{ClientError, ControlClient};
 pub use report::{
     AlertReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
 };
+pub use routes::Service;
 pub use server::{ControlError, ControlServer};
 pub use tools::{
     AdoptReport, AdoptRequest, AdoptResult, ExportReport, FindingReport, ImportReport, ImportRequest,

@@ -5,8 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::tools::{AdoptRequest, AdoptResult};
-
 /// Tells what there is. Called on blocking threads: it may take a lock or read a disk, but must not hang.
 pub trait Reporter: Send + Sync {
     /// Everything at one moment.
@@ -17,11 +15,6 @@ pub trait Reporter: Send + Sync {
     fn loader(&self, name: &str) -> Option<LoaderReport>;
     /// A loader's tapes ordered by barcode; `None` if there is no such loader, or why they cannot be listed.
     fn tapes(&self, loader: &str) -> Option<TapesResult>;
-    /// Takes a tape into a loader; `None` if there is no such loader. Only a running server does.
-    fn adopt(&self, loader: &str, request: &AdoptRequest) -> Option<AdoptResult> {
-        let _ = request;
-        self.loader(loader).map(|_| Err("only a running server takes tapes".to_owned()))
-    }
 }
 
 /// A loader's tapes, or one line that says why they cannot be listed.

@@ -7,7 +7,13 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::change::Manager;
 use super::report::Reporter;
+
+/// What stands behind the control socket.
+pub trait Service: Reporter + Manager {}
+
+impl<S: Reporter + Manager> Service for S {}
 
 /// A status code and a JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,41 +38,77 @@ pub(super) struct Question {
 }
 
 /// Answers one request.
-pub(super) fn answer(reporter: &dyn Reporter, question: &Question) -> Answer {
+pub(super) fn answer(service: &dyn Service, question: &Question) -> Answer {
     let Some(segments) = segments(&question.path) else {
         return failed(400, "the path is not percent-encoded UTF-8");
     };
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let post = |segments: &[&str]| changed(service, segments, &question.body);
     match (question.method.as_str(), segments.as_slice()) {
-        ("GET", ["v1", "status"]) => json(&reporter.status()),
-        ("GET", ["v1", "loaders"]) => json(&reporter.loaders()),
-        ("GET", ["v1", "loaders", name]) => match reporter.loader(name) {
+        ("GET", ["v1", "status"]) => json(&service.status()),
+        ("GET", ["v1", "loaders"]) => json(&service.loaders()),
+        ("GET", ["v1", "loaders", name]) => match service.loader(name) {
             Some(loader) => json(&loader),
-            None => no_loader(reporter, name),
+            None => no_loader(service, name),
         },
-        ("GET", ["v1", "loaders", name, "tapes"]) => match reporter.tapes(name) {
+        ("GET", ["v1", "loaders", name, "tapes"]) => match service.tapes(name) {
             Some(Ok(tapes)) => json(&tapes),
             Some(Err(why)) => failed(500, &why),
-            None => no_loader(reporter, name),
+            None => no_loader(service, name),
         },
-        ("POST", ["v1", "loaders", name, "adopt"]) => match parse(&question.body) {
-            Err(refusal) => refusal,
-            Ok(request) => match reporter.adopt(name, &request) {
-                Some(Ok(report)) => json(&report),
-                Some(Err(why)) => failed(409, &why),
-                None => no_loader(reporter, name),
-            },
-        },
-        (_, ["v1", "loaders", _, "adopt"]) => {
+        ("POST", segments) => post(segments).unwrap_or_else(|| nothing_there(question)),
+        (_, ["v1", "reload"] | ["v1", "loaders", _, "adopt" | "change" | "delete"]) => {
             failed(405, &format!("{} is not possible here; use POST", question.method))
         }
         (_, ["v1", "status" | "loaders", ..]) if question.method != "GET" => {
             failed(405, &format!("{} is not possible here; use GET", question.method))
         }
-        _ => failed(
-            404,
-            &format!("there is nothing at {}; is the server older than this command?", question.path),
-        ),
+        _ => nothing_there(question),
+    }
+}
+
+fn nothing_there(question: &Question) -> Answer {
+    let path = &question.path;
+    failed(404, &format!("there is nothing at {path}; is the server older than this command?"))
+}
+
+/// The requests that change something; `None` if there is no such.
+fn changed(service: &dyn Service, segments: &[&str], body: &[u8]) -> Option<Answer> {
+    Some(match segments {
+        ["v1", "reload"] => done(service.reload()),
+        ["v1", "loaders"] => with_body(body, |spec| done(service.create_loader(&spec))),
+        ["v1", "loaders", name, "adopt"] => {
+            with_body(body, |request| of_loader(service, name, service.adopt(name, &request)))
+        }
+        ["v1", "loaders", name, "change"] => {
+            with_body(body, |change| of_loader(service, name, service.change(name, &change)))
+        }
+        ["v1", "loaders", name, "delete"] => {
+            with_body(body, |how| of_loader(service, name, service.delete_loader(name, &how)))
+        }
+        ["v1", "status"] | ["v1", "loaders", ..] => failed(405, "POST is not possible here; use GET"),
+        _ => return None,
+    })
+}
+
+fn with_body<T: DeserializeOwned>(body: &[u8], perform: impl FnOnce(T) -> Answer) -> Answer {
+    match parse(body) {
+        Ok(request) => perform(request),
+        Err(refusal) => refusal,
+    }
+}
+
+fn of_loader<T: Serialize>(service: &dyn Service, name: &str, result: Option<Result<T, String>>) -> Answer {
+    match result {
+        Some(result) => done(result),
+        None => no_loader(service, name),
+    }
+}
+
+fn done<T: Serialize>(result: Result<T, String>) -> Answer {
+    match result {
+        Ok(report) => json(&report),
+        Err(why) => failed(409, &why),
     }
 }
 
@@ -89,8 +131,8 @@ pub(crate) fn no_loader_message(name: &str, known: &[String]) -> String {
     format!("there is no loader {name:?}; {known}")
 }
 
-fn no_loader(reporter: &dyn Reporter, name: &str) -> Answer {
-    let known: Vec<String> = reporter.loaders().into_iter().map(|loader| loader.name).collect();
+fn no_loader(service: &dyn Service, name: &str) -> Answer {
+    let known: Vec<String> = service.loaders().into_iter().map(|loader| loader.name).collect();
     failed(404, &no_loader_message(name, &known))
 }
 
@@ -140,6 +182,7 @@ pub(super) fn encode(name: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::tools::{AdoptRequest, AdoptResult};
     use super::super::report::{LoaderReport, StatusReport, TapeReport, TapesResult};
     use super::*;
 
@@ -163,6 +206,12 @@ mod tests {
         }
     }
 
+    impl Manager for Fake {
+        fn adopt(&self, loader: &str, _: &AdoptRequest) -> Option<AdoptResult> {
+            self.loader(loader).map(|_| Err("no slot is free".to_owned()))
+        }
+    }
+
     fn question(method: &str, path: &str, body: &str) -> Question {
         Question { method: method.into(), path: path.into(), body: Bytes::copy_from_slice(body.as_bytes()) }
     }
@@ -171,12 +220,19 @@ mod tests {
     fn what_changes_something_has_a_body_that_is_checked() {
         let good = r#"{"barcode": "VLT001L8", "staging": null}"#;
         for (method, path, body, status, part) in [
-            ("POST", "/v1/loaders/a%20b%2F%C3%BC/adopt", good, 409, "only a running server"),
+            ("POST", "/v1/loaders/a%20b%2F%C3%BC/adopt", good, 409, "no slot is free"),
             ("POST", "/v1/loaders/x/adopt", good, 404, "no loader"),
             ("POST", "/v1/loaders/x/adopt", "", 400, "not understood"),
             ("POST", "/v1/loaders/x/adopt", "{\"colour\": 1}", 400, "not understood"),
             ("POST", "/v1/loaders/x/adopt", "\u{0}", 400, "not understood"),
             ("GET", "/v1/loaders/x/adopt", "", 405, "use POST"),
+            ("POST", "/v1/loaders/a%20b%2F%C3%BC/change", r#"{"action": "inventory"}"#, 409, "not possible"),
+            ("POST", "/v1/loaders/x/change", r#"{"action": "explode"}"#, 400, "not understood"),
+            ("POST", "/v1/loaders/x/delete", r#"{"purge": false}"#, 409, "not possible"),
+            ("POST", "/v1/loaders", r#"{"name": "x"}"#, 409, "not possible"),
+            ("POST", "/v1/reload", "", 409, "not possible"),
+            ("GET", "/v1/reload", "", 405, "use POST"),
+            ("POST", "/v1/nothing", "", 404, "nothing at"),
         ] {
             let answer = answer(&Fake, &question(method, path, body));
             let text = String::from_utf8(answer.body).unwrap();

@@ -23,8 +23,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::report::Reporter;
-use super::routes::{Answer, Question, answer, failed};
+use super::routes::{Service, Answer, Question, answer, failed};
 
 /// Connections at one time; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16;
@@ -95,7 +94,7 @@ impl ControlServer {
     }
 
     /// Answers until `shutdown` completes; connections that are open then are closed.
-    pub async fn run(self, reporter: Arc<dyn Reporter>, shutdown: impl Future<Output = ()>) {
+    pub async fn run(self, service: Arc<dyn Service>, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
@@ -110,9 +109,9 @@ impl ControlServer {
                 Some(_) = connections.join_next() => {}
                 (permit, accepted) = accepted => match accepted {
                     Ok((stream, _)) => {
-                        let reporter = Arc::clone(&reporter);
+                        let service = Arc::clone(&service);
                         connections.spawn(async move {
-                            serve_connection(stream, reporter).await;
+                            serve_connection(stream, service).await;
                             drop(permit);
                         });
                     }
@@ -126,10 +125,10 @@ impl ControlServer {
     }
 }
 
-async fn serve_connection(stream: UnixStream, reporter: Arc<dyn Reporter>) {
+async fn serve_connection(stream: UnixStream, service: Arc<dyn Service>) {
     let service = service_fn(move |request| {
-        let reporter = Arc::clone(&reporter);
-        async move { Ok::<_, std::convert::Infallible>(respond(request, reporter).await) }
+        let service = Arc::clone(&service);
+        async move { Ok::<_, std::convert::Infallible>(respond(request, service).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -144,14 +143,14 @@ async fn serve_connection(stream: UnixStream, reporter: Arc<dyn Reporter>) {
     }
 }
 
-async fn respond(request: Request<Incoming>, reporter: Arc<dyn Reporter>) -> Response<Full<Bytes>> {
+async fn respond(request: Request<Incoming>, service: Arc<dyn Service>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let (method, path) = (head.method.to_string(), head.uri.path().to_owned());
     let body = timeout(HEADER_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
     let answer = match body {
         Ok(Ok(body)) => {
             let question = Question { method, path, body: body.to_bytes() };
-            answer_on_blocking_thread(question, reporter).await
+            answer_on_blocking_thread(question, service).await
         }
         Ok(Err(_)) => failed(413, "the request's body is too large or broken"),
         Err(_) => failed(408, "the request's body did not arrive in time"),
@@ -162,8 +161,8 @@ async fn respond(request: Request<Incoming>, reporter: Arc<dyn Reporter>) -> Res
     response
 }
 
-async fn answer_on_blocking_thread(question: Question, reporter: Arc<dyn Reporter>) -> Answer {
-    let task = tokio::task::spawn_blocking(move || answer(&*reporter, &question));
+async fn answer_on_blocking_thread(question: Question, service: Arc<dyn Service>) -> Answer {
+    let task = tokio::task::spawn_blocking(move || answer(&*service, &question));
     match timeout(REPORT_TIMEOUT, task).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => failed(500, "the server failed while answering; its log says why"),

@@ -7,7 +7,7 @@ use super::known::KnownLoaders;
 use super::{ServerError, host};
 use crate::config::{Compression, Config, LoaderConfig};
 use crate::ndmp::session::{Device, Facts};
-use crate::ndmp::shell::{DataSettings, Registry, Shared};
+use crate::ndmp::shell::{DataSettings, World};
 use crate::scsi::identity::{CHANGER, DRIVE, Product};
 use crate::tape;
 use crate::vtl::bay::Bay;
@@ -18,8 +18,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// Opens everything the configuration names.
-pub(super) fn assemble(config: &Config) -> Result<Shared, ServerError> {
-    let mut shared = Shared {
+pub(super) fn assemble(config: &Config) -> Result<World, ServerError> {
+    let mut world = World {
         facts: Facts {
             identity: host::identity(),
             users: config.users.iter().cloned().map(Arc::new).collect(),
@@ -32,28 +32,27 @@ pub(super) fn assemble(config: &Config) -> Result<Shared, ServerError> {
             addresses: config.server.data_addresses.clone(),
         },
         sessions_max: config.server.max_sessions,
-        registry: Registry::default(),
     };
     let mut known = KnownLoaders::load(&config.server.state_dir);
     for loader in &config.loaders {
-        open_known_loader(loader, &mut known, &mut shared)
+        open_known_loader(loader, &mut known, &mut world)
             .map_err(|error| format!("loader {:?}: {error}", loader.name))?;
     }
-    Ok(shared)
+    Ok(world)
 }
 
 fn open_known_loader(
     config: &LoaderConfig,
     known: &mut KnownLoaders,
-    shared: &mut Shared,
+    world: &mut World,
 ) -> Result<(), ServerError> {
     known.check(&config.path)?;
-    let uuid = open_loader(config, shared)?;
+    let uuid = open_loader(config, world)?;
     known.remember(&config.path, uuid);
     Ok(())
 }
 
-fn open_loader(config: &LoaderConfig, shared: &mut Shared) -> Result<Uuid, ServerError> {
+fn open_loader(config: &LoaderConfig, world: &mut World) -> Result<Uuid, ServerError> {
     // The drives' serial numbers come from the loader's identity, and the loader is opened with its drives.
     let identity = Loader::identity_of(&config.path)?;
     let mut bays: Vec<Arc<dyn Bay>> = Vec::new();
@@ -63,13 +62,13 @@ fn open_loader(config: &LoaderConfig, shared: &mut Shared) -> Result<Uuid, Serve
         let world_wide_name = identity.drive_world_wide_name(index);
         let drive = DriveHandle::start(&name, &serial, world_wide_name, compression(config))?;
         bays.push(Arc::new(drive.clone()));
-        shared.drives.push(drive);
-        shared.facts.tapes.push(device(config, name, serial, &DRIVE));
+        world.drives.push(drive);
+        world.facts.tapes.push(device(config, name, serial, &DRIVE));
     }
     let loader = Loader::open(settings(config), bays, Arc::new(DiskCartridges))?;
     let name = config.robot_device();
-    shared.facts.robots.push(device(config, name, loader.serial(), &CHANGER));
-    shared.robots.push(Arc::new(loader));
+    world.facts.robots.push(device(config, name, loader.serial(), &CHANGER));
+    world.robots.push(Arc::new(loader));
     Ok(identity.uuid())
 }
 

@@ -13,7 +13,7 @@ mod offline;
 mod report;
 mod tools;
 
-pub use offline::OfflineReporter;
+pub use offline::Offline;
 pub use tools::DiskTools;
 
 use crate::config::Config;
@@ -36,7 +36,7 @@ pub type ServerError = Box<dyn std::error::Error + Send + Sync>;
 /// When a loader cannot be opened, an address or the control socket is in use.
 pub fn run(config: &Config, ready: &(dyn Fn(&[SocketAddr]) + Sync)) -> Result<(), ServerError> {
     // Loaders mount tapes through their drives' threads and wait for them: that must not happen on the runtime.
-    let shared = Arc::new(assemble(config)?);
+    let shared = Arc::new(Shared::new(assemble(config)?));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tapesilo").build()?;
     let result = runtime.block_on(serve(config, shared.clone(), ready));
     runtime.block_on(stop_drives(&shared));
@@ -75,7 +75,7 @@ async fn serve(
 
 /// Flushes and closes every tape; they stay in their drives and are mounted again at the next start.
 async fn stop_drives(shared: &Shared) {
-    for drive in &shared.drives {
+    for drive in &shared.world().drives {
         if drive.shut_down().await.is_err() {
             tracing::error!(drive = drive.name(), "the drive's thread was gone before the end");
         }

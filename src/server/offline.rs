@@ -6,7 +6,7 @@
 use super::assembly::counts;
 use super::cartridges::DiskCartridges;
 use crate::config::{Config, LoaderConfig};
-use crate::control::{DriveReport, LoaderReport, Reporter, StatusReport, TapeReport, TapesResult};
+use crate::control::{AdoptRequest, AdoptResult, DriveReport, LoaderReport, Manager, Reporter, StatusReport, TapeReport, TapesResult};
 use crate::tape::{self, Summary, TapeError};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementKind, ElementLayout, Place};
@@ -15,14 +15,15 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 /// Tells what is on disk.
-pub struct OfflineReporter {
+pub struct Offline {
     config: Config,
 }
 
-impl OfflineReporter {
-    /// For the loaders of `config`.
-    pub fn new(config: Config) -> OfflineReporter {
-        OfflineReporter { config }
+impl Offline {
+    /// For the loaders of `config`, which is kept in `file`.
+    pub fn new(config: Config, file: Option<&Path>) -> Offline {
+        let _ = file;
+        Offline { config }
     }
 
     fn find(&self, name: &str) -> Option<&LoaderConfig> {
@@ -30,7 +31,7 @@ impl OfflineReporter {
     }
 }
 
-impl Reporter for OfflineReporter {
+impl Reporter for Offline {
     fn status(&self) -> StatusReport {
         StatusReport { loaders: self.loaders(), ..StatusReport::default() }
     }
@@ -46,6 +47,12 @@ impl Reporter for OfflineReporter {
     fn tapes(&self, loader: &str) -> Option<TapesResult> {
         let config = self.find(loader)?;
         Some(peek(config).map(|elements| tape_reports(&config.path, &elements)).map_err(|e| e.to_string()))
+    }
+}
+
+impl Manager for Offline {
+    fn adopt(&self, loader: &str, _: &AdoptRequest) -> Option<AdoptResult> {
+        self.find(loader).map(|_| Err("only a running server takes tapes".to_owned()))
     }
 }
 

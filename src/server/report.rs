@@ -6,7 +6,7 @@ use super::ServerError;
 use super::offline::{loader_report, tape_reports};
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
-    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DriveReport, LoaderReport, Reporter, SessionReport,
+    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DriveReport, LoaderReport, Manager, Reporter, SessionReport,
     StatusReport, TapeReport, TapesResult,
 };
 use crate::mover::{Mode, Phase};
@@ -40,9 +40,15 @@ impl LiveReporter {
         }
     }
 
-    fn find(&self, name: &str) -> Option<(&LoaderConfig, &Loader)> {
-        let pairs = self.config.loaders.iter().zip(&self.shared.robots);
-        pairs.map(|(config, loader)| (config, &**loader)).find(|(config, _)| config.name == name)
+    /// The loaders of the configuration that are open, in its order.
+    fn served(&self) -> Vec<(&LoaderConfig, Arc<Loader>)> {
+        let world = self.shared.world();
+        let open = |config: &LoaderConfig| world.robots.iter().find(|loader| loader.name() == config.name).cloned();
+        self.config.loaders.iter().filter_map(|config| Some((config, open(config)?))).collect()
+    }
+
+    fn find(&self, name: &str) -> Option<(&LoaderConfig, Arc<Loader>)> {
+        self.served().into_iter().find(|(config, _)| config.name == name)
     }
 
     /// A loader and its tapes; every tape is looked at once.
@@ -57,8 +63,9 @@ impl LiveReporter {
         let mut report = loader_report(config, &elements, &tapes);
         let robot = sessions.iter().find(|session| session.device.as_ref() == Some(&report.robot_device));
         report.robot_in_use_by = robot.map(|session| session.id);
+        let world = self.shared.world();
         for drive in &mut report.drives {
-            if let Some(handle) = self.shared.drives.iter().find(|handle| handle.name() == drive.name) {
+            if let Some(handle) = world.drives.iter().find(|handle| handle.name() == drive.name) {
                 complete(drive, handle, self.session_at(&drive.name));
             }
         }
@@ -66,8 +73,7 @@ impl LiveReporter {
     }
 
     fn reports(&self, sessions: &[SessionReport]) -> Vec<(LoaderReport, Vec<TapeReport>)> {
-        let pairs = self.config.loaders.iter().zip(&self.shared.robots);
-        pairs.map(|(config, loader)| self.report(config, loader, sessions)).collect()
+        self.served().into_iter().map(|(config, loader)| self.report(config, &loader, sessions)).collect()
     }
 
     /// The session that has this device open.
@@ -105,7 +111,7 @@ impl Reporter for LiveReporter {
 
     fn loader(&self, name: &str) -> Option<LoaderReport> {
         let (config, loader) = self.find(name)?;
-        Some(self.report(config, loader, &self.sessions()).0)
+        Some(self.report(config, &loader, &self.sessions()).0)
     }
 
     fn tapes(&self, loader: &str) -> Option<TapesResult> {
@@ -113,9 +119,12 @@ impl Reporter for LiveReporter {
         Some(Ok(self.tapes_of(config, &loader.elements())))
     }
 
+}
+
+impl Manager for LiveReporter {
     fn adopt(&self, loader: &str, request: &AdoptRequest) -> Option<AdoptResult> {
         let (_, loader) = self.find(loader)?;
-        Some(adopt(loader, request).map_err(|error| error.to_string()))
+        Some(adopt(&loader, request).map_err(|error| error.to_string()))
     }
 }
 
@@ -133,8 +142,8 @@ impl LiveReporter {
     /// A loader's tapes. The disk shows of a mounted tape only what has been flushed; its drive knows better.
     fn tapes_of(&self, config: &LoaderConfig, elements: &Elements) -> Vec<TapeReport> {
         let mut tapes = tape_reports(&config.path, elements);
-        let names = config.device_names();
-        let own = self.shared.drives.iter().filter(|drive| names.iter().any(|name| name == drive.name()));
+        let (names, world) = (config.device_names(), self.shared.world());
+        let own = world.drives.iter().filter(|drive| names.iter().any(|name| name == drive.name()));
         for status in own.map(DriveHandle::status).filter(|status| status.medium == MediumStatus::Ready) {
             let mounted = tapes.iter_mut().find(|tape| status.barcode.as_deref() == Some(&tape.barcode));
             if let Some(tape) = mounted {

@@ -7,7 +7,7 @@
 use super::data::{DataConnection, Task, connect};
 use super::registry::SessionEntry;
 use super::socket::{WRITE_TIMEOUT, prepare_control, receive, send};
-use super::{Shared, told_to_stop, work};
+use super::{World, told_to_stop, work};
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
@@ -81,7 +81,7 @@ pub(super) struct Connection {
     input: BytesMut,
     deadline: Instant,
     is_over: bool,
-    shared: Arc<Shared>,
+    world: Arc<World>,
     entry: Arc<SessionEntry>,
     stop: watch::Receiver<bool>,
     greeting: Vec<Effect>,
@@ -90,13 +90,13 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(
         socket: TcpStream,
-        shared: Arc<Shared>,
+        world: Arc<World>,
         entry: Arc<SessionEntry>,
         stop: watch::Receiver<bool>,
     ) -> io::Result<Connection> {
         prepare_control(&socket)?;
         let peer = entry.peer.ip().to_canonical();
-        let mut facts = shared.facts.clone();
+        let mut facts = world.facts.clone();
         facts.users.retain(|user| user.allows(peer));
         let (session, greeting) = Session::new(Arc::new(facts), Box::new(challenge), now_unix_seconds());
         tracing::info!("session began");
@@ -111,7 +111,7 @@ impl Connection {
             input: BytesMut::new(),
             deadline: Instant::now() + LOGIN_TIMEOUT,
             is_over: false,
-            shared,
+            world,
             entry,
             stop,
             greeting,
@@ -287,12 +287,12 @@ impl Connection {
     async fn begin(&mut self, work: Work) {
         let task: Task<Done> = match (work, &self.device) {
             (Work::OpenTape(index), _) => {
-                let drive = self.shared.drives[index].clone();
+                let drive = self.world.drives[index].clone();
                 let holder = self.holder();
                 Box::pin(open_tape(drive, holder))
             }
             (Work::OpenRobot(index), _) => {
-                let loader = self.shared.robots[index].clone();
+                let loader = self.world.robots[index].clone();
                 let device = Device::Robot { loader, nexus: Arc::default() };
                 let completion = Completion::RobotOpened(Ok(()));
                 Box::pin(async { Done::Opened(device, completion) })
@@ -308,7 +308,7 @@ impl Connection {
                 Box::pin(execute_robot(loader.clone(), nexus.clone(), cdb))
             }
             (Work::Listen, _) => {
-                let addresses = self.data.listen(&self.shared.data, self.local).await;
+                let addresses = self.data.listen(&self.world.data, self.local).await;
                 let completion = Completion::Listening(addresses);
                 Box::pin(async { completion.into() })
             }

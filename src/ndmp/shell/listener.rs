@@ -78,21 +78,22 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, stop: watch::Receive
 /// One session from its first byte to its last. Whatever it logs says which session and whose it is.
 async fn session(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
     let ip = peer.ip().to_canonical();
-    if !shared.facts.users.iter().any(|user| user.allows(ip)) {
+    let world = shared.world();
+    if !world.facts.users.iter().any(|user| user.allows(ip)) {
         tracing::warn!(%peer, "refused: no account may log in from this address");
         let text = format!("no account may log in from {ip}: see the users' allow lists");
         connection::refuse(socket, &text).await;
         return;
     }
-    let Some(entry) = shared.registry.add(peer, shared.sessions_max) else {
-        tracing::warn!(%peer, max = shared.sessions_max, "refused: too many sessions");
+    let Some(entry) = shared.registry.add(peer, world.sessions_max) else {
+        tracing::warn!(%peer, max = world.sessions_max, "refused: too many sessions");
         connection::refuse(socket, "too many sessions: end one, or raise server.max_sessions").await;
         return;
     };
     let _registered = Registered { shared: &shared, id: entry.id };
     let span = tracing::error_span!("session", id = entry.id, %peer);
     let run = async {
-        let result = match Connection::new(socket, shared.clone(), entry, stop) {
+        let result = match Connection::new(socket, world, entry, stop) {
             Ok(connection) => connection.run().await,
             Err(error) => Err(error),
         };

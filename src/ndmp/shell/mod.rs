@@ -19,11 +19,12 @@ use crate::vtl::drive::DriveHandle;
 use crate::vtl::loader::Loader;
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 
-/// Everything that sessions share.
-pub struct Shared {
+/// What is served at one moment. It is replaced as a whole when the configuration changes; a session keeps the one it
+/// began with.
+pub struct World {
     /// What sessions are told; its devices have the same indices as `drives` and `robots`.
     pub facts: Facts,
     /// The drives.
@@ -34,8 +35,30 @@ pub struct Shared {
     pub data: DataSettings,
     /// Sessions at one time.
     pub sessions_max: usize,
+}
+
+/// Everything that sessions share.
+pub struct Shared {
+    world: RwLock<Arc<World>>,
     /// Who is connected.
     pub registry: Registry,
+}
+
+impl Shared {
+    /// Nobody is connected yet.
+    pub fn new(world: World) -> Shared {
+        Shared { world: RwLock::new(Arc::new(world)), registry: Registry::default() }
+    }
+
+    /// What is served now.
+    pub fn world(&self) -> Arc<World> {
+        self.world.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on `world` is served; sessions that are connected go on with what they began with.
+    pub fn replace(&self, world: World) {
+        *self.world.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
+    }
 }
 
 /// How data connections are offered.
