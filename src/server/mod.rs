@@ -10,6 +10,7 @@ mod host;
 mod import;
 mod known;
 mod offline;
+mod operations;
 mod report;
 mod tools;
 
