@@ -12,7 +12,7 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::{Loader, LoaderError, guard, io_error, lock_directory, tapes_in_drives};
+use super::{Loader, LoaderError, io_error, lock_directory, tapes_in_drives};
 use crate::files::sync_directory;
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementCounts, Place};
@@ -53,7 +53,7 @@ impl Loader {
     /// [`LoaderError::Exists`], [`LoaderError::NoFreeSlot`], [`LoaderError::Staging`] if there is no such sound tape, and
     /// what the file system says.
     pub fn adopt(&self, staging: &str, barcode: &Barcode) -> Result<Place, LoaderError> {
-        let _changing = guard(&self.changing);
+        let _changing = self.begin_change()?;
         let map = self.state().map.clone();
         let (next, _) = self.admit(&map, Some(barcode.clone()))?;
         let directory = &self.settings.directory;
@@ -102,12 +102,12 @@ impl Loader {
         map: &SlotMap,
         barcode: Option<Barcode>,
     ) -> Result<(SlotMap, Barcode), LoaderError> {
-        let settings = &self.settings;
+        let (settings, new_tapes) = (&self.settings, self.new_tapes());
         let itself = ClosedLoader {
             name: &settings.name,
             directory: &settings.directory,
             counts: self.counts,
-            tape_family: &settings.tape_family,
+            tape_family: &new_tapes.family,
         };
         itself.admit(map, barcode)
     }

@@ -11,6 +11,7 @@ pub mod elements;
 pub(crate) mod fake;
 pub mod identity;
 mod moves;
+mod retire;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,8 @@ use self::elements::DriveView;
 pub use self::elements::{Element, Elements, ShelvedTape};
 pub use self::identity::Identity;
 pub use self::moves::{MoveError, MovedBy};
+use self::retire::Standing;
+pub use self::retire::{NewTapes, RobotLease};
 use super::barcode::{Barcode, BarcodeError};
 use super::bay::Bay;
 use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Place};
@@ -120,6 +123,12 @@ pub enum LoaderError {
         /// Its directory.
         directory: PathBuf,
     },
+    /// It has left the configuration, or was opened anew, while whoever asks was connected.
+    #[error("loader {name}: as this session knows it, it is not served any more; connect anew")]
+    Retired {
+        /// The loader.
+        name: String,
+    },
     /// No slot is free.
     #[error("loader {name} has no free slot; add slots or take a tape out")]
     NoFreeSlot {
@@ -137,8 +146,7 @@ pub struct Loader {
     cartridges: Arc<dyn Cartridges>,
     changing: Mutex<()>,
     state: Mutex<State>,
-    /// Held open: the lock ends with it.
-    _lock: File,
+    standing: Standing,
 }
 
 struct State {
@@ -175,6 +183,10 @@ impl Loader {
         let layout_error = |source| LoaderError::Layout { name: settings.name.clone(), source };
         settings.layout.check(counts).map_err(layout_error)?;
         let lock = lock_directory(&settings.directory)?;
+        let new_tapes = NewTapes {
+            family: settings.tape_family.clone(),
+            capacity_bytes: settings.tape_capacity_bytes,
+        };
         let map = read_or_create(&settings.directory)?;
         file::restore(&settings.directory, &map)?;
         let loader = Self {
@@ -183,7 +195,7 @@ impl Loader {
             cartridges,
             changing: Mutex::new(()),
             state: Mutex::new(State { map, faults: vec![None; bays.len()], shelved: BTreeMap::new() }),
-            _lock: lock,
+            standing: Standing::new(lock, new_tapes),
             bays,
             settings,
         };
@@ -294,7 +306,7 @@ impl Loader {
     /// [`LoaderError::Io`] when the directory cannot be listed, [`LoaderError::State`] when the result cannot be kept;
     /// the loader is then unchanged.
     pub fn rescan(&self) -> Result<InventoryChange, LoaderError> {
-        let _changing = guard(&self.changing);
+        let _changing = self.begin_change()?;
         let found = self.scan()?;
         let mounted = self.state().mounted();
         self.take_inventory(&found, &mounted)
@@ -305,7 +317,7 @@ impl Loader {
     /// # Errors
     /// [`LoaderError`]; nothing is made when the barcode is taken or no slot is free.
     pub fn create_tape(&self, barcode: Option<Barcode>, capacity_bytes: u64) -> Result<Barcode, LoaderError> {
-        let _changing = guard(&self.changing);
+        let _changing = self.begin_change()?;
         let map = self.state().map.clone();
         let (next, barcode) = self.admit(&map, barcode)?;
         let directory = self.tape_directory(&barcode);
@@ -429,6 +441,7 @@ impl Loader {
 
     /// Makes a map durable, then current.
     fn keep(&self, map: SlotMap) -> Result<(), LoaderError> {
+        self.check_not_retired()?;
         file::save(&self.settings.directory, &map)?;
         self.state().map = map;
         Ok(())

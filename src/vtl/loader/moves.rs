@@ -8,7 +8,7 @@
 use thiserror::Error;
 use tracing::{info, warn};
 
-use super::{Loader, LoaderError, guard};
+use super::{Loader, LoaderError};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::bay::BayError;
 use crate::vtl::element::Place;
@@ -72,7 +72,7 @@ impl Loader {
     /// # Errors
     /// [`MoveError`].
     pub fn move_medium(&self, source: Place, destination: Place, by: MovedBy) -> Result<Barcode, MoveError> {
-        let _changing = guard(&self.changing);
+        let _changing = self.begin_change()?;
         let (before, barcode, fault) = self.check_move(source, destination)?;
         if fault.is_none() {
             self.take(source)?;
