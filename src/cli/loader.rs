@@ -84,7 +84,8 @@ fn spec(args: &CreateArgs) -> Result<LoaderSpec, Failure> {
     // A server stands in another directory than whoever types this.
     let path = args.path.as_ref().map(std::path::absolute).transpose()?;
     let path = path.map(|path| path.into_os_string().into_string()).transpose();
-    let path = path.map_err(|path| Failure::Message(format!("{}: the path is no UTF-8 text", path.display())))?;
+    let path =
+        path.map_err(|path| Failure::Message(format!("{}: the path is no UTF-8 text", path.display())))?;
     Ok(LoaderSpec {
         name: args.name.clone(),
         path,
@@ -103,7 +104,8 @@ fn delete(out: &mut Printer, source: &Source, name: &str, purge: bool) -> Result
     }
     let (name, path) = (&report.name, &report.path);
     if !report.purged {
-        return out.line(&format!("loader {name} deleted; {path} stays as it is, with {} tapes", report.tapes));
+        return out
+            .line(&format!("loader {name} deleted; {path} stays as it is, with {} tapes", report.tapes));
     }
     out.line(&format!("loader {name} deleted with its tapes"))?;
     if report.left.is_empty() {

@@ -279,7 +279,7 @@ fn collect(table: &Table, key: &str, name: &str, is_doomed: bool, sections: &mut
     }
 }
 
-/// Of what stands above a doomed header only the comment right above it goes with it, and the blank lines before that.
+/// Of what stands above a doomed header only the comment right above it goes with it, and the blank line before that.
 fn doomed_start(text: &str, section: &Section) -> usize {
     let above = text.get(section.start..section.header).unwrap_or_default();
     let mut attached = section.header;
@@ -287,7 +287,7 @@ fn doomed_start(text: &str, section: &Section) -> usize {
     while lines.last().is_some_and(|line| !line.trim().is_empty()) {
         attached -= lines.pop().map_or(0, str::len);
     }
-    while lines.last().is_some_and(|line| line.trim().is_empty()) {
+    if lines.last().is_some_and(|line| line.trim().is_empty()) {
         attached -= lines.pop().map_or(0, str::len);
     }
     attached
@@ -299,10 +299,8 @@ fn listings(root: &Table, text: &str, name: &str) -> Vec<Range<usize>> {
     let lists = users.into_iter().flatten().filter_map(|user| user.get("loaders")?.as_array());
     lists
         .flat_map(|list| {
-            let spans: Vec<(bool, Range<usize>)> = list
-                .iter()
-                .filter_map(|value| Some((value.as_str() == Some(name), value.span()?)))
-                .collect();
+            let spans: Vec<(bool, Range<usize>)> =
+                list.iter().filter_map(|value| Some((value.as_str() == Some(name), value.span()?))).collect();
             (0..spans.len()).filter(|at| spans[*at].0).map(|at| element(text, &spans, at)).collect::<Vec<_>>()
         })
         .collect()
@@ -311,7 +309,8 @@ fn listings(root: &Table, text: &str, name: &str) -> Vec<Range<usize>> {
 fn element(text: &str, spans: &[(bool, Range<usize>)], at: usize) -> Range<usize> {
     let (_, span) = &spans[at];
     let behind = text.get(span.end..).unwrap_or_default();
-    let to_comma = behind.find(|c: char| !c.is_whitespace()).filter(|offset| behind[*offset..].starts_with(','));
+    let to_comma =
+        behind.find(|c: char| !c.is_whitespace()).filter(|offset| behind[*offset..].starts_with(','));
     match (to_comma, at) {
         (Some(offset), _) => {
             let after = &behind[offset + 1..];
@@ -335,7 +334,9 @@ fn lock(directory: &Path) -> Result<File, EditError> {
                 return Err(failed("lock", directory)(source));
             }
             // A file system without locks: whoever has one configuration there has one operator.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(opened),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                return Ok(opened);
+            }
             Err(TryLockError::Error(error)) => return Err(failed("lock", directory)(error)),
         }
     }
@@ -350,7 +351,9 @@ fn copy_like(pattern: &Path, path: &Path, text: &str) -> Result<(), EditError> {
         let own = file.metadata()?;
         if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
             fchown(&file, Some(like.uid()), Some(like.gid())).map_err(|error| {
-                io::Error::other(format!("its owner cannot be kept ({error}); run this as root or as its owner"))
+                io::Error::other(format!(
+                    "its owner cannot be kept ({error}); run this as root or as its owner"
+                ))
             })?;
         }
         file.set_permissions(fs::Permissions::from_mode(like.mode() & 0o7777))?;

@@ -29,7 +29,8 @@ pub(super) struct OpenLoader {
 pub(super) fn assemble(config: &Config) -> Result<Vec<OpenLoader>, ServerError> {
     let mut known = KnownLoaders::load(&config.server.state_dir);
     let open = |loader| {
-        open_known_loader(loader, &mut known).map_err(|error| format!("loader {:?}: {error}", loader.name).into())
+        open_known_loader(loader, &mut known)
+            .map_err(|error| format!("loader {:?}: {error}", loader.name).into())
     };
     config.loaders.iter().map(open).collect()
 }
@@ -100,7 +101,9 @@ impl OpenLoader {
         // Dropped on an error, it gives back what was taken.
         let reserved = Reserved(self);
         for drive in &self.drives {
-            drive.retire().map_err(|holder| format!("loader {name}: {} is open in {holder}", drive.name()))?;
+            drive
+                .retire()
+                .map_err(|holder| format!("loader {name}: {} is open in {holder}", drive.name()))?;
         }
         let robot = self.config.robot_device();
         self.loader.forbid_robot().map_err(|holder| format!("loader {name}: {robot} is open in {holder}"))?;

@@ -42,7 +42,8 @@ pub(super) fn table(
         Value::from(i64::from(asked.unwrap_or_else(|| default.max(there.into()))))
     };
     let family = spec.tape_family.clone().unwrap_or_else(|| {
-        let taken: Vec<&str> = edit.config().loaders.iter().map(|loader| loader.tape_family.as_str()).collect();
+        let taken: Vec<&str> =
+            edit.config().loaders.iter().map(|loader| loader.tape_family.as_str()).collect();
         family(&spec.name, &barcodes, &taken)
     });
     let capacity = spec.tape_capacity.clone().unwrap_or_else(|| TAPE_CAPACITY.to_owned());
@@ -107,8 +108,9 @@ fn family(name: &str, barcodes: &[String], taken: &[&str]) -> String {
     let letters = if letters.is_empty() { "TAP".to_owned() } else { letters.to_ascii_uppercase() };
     let first = |count: usize| letters.get(..count.min(letters.len())).unwrap_or(&letters).to_owned();
     let one_more = ('A'..='Z').map(|letter| format!("{}{letter}", first(2)));
-    let two_more =
-        ('A'..='Z').flat_map(|a| ('A'..='Z').map(move |b| (a, b))).map(|(a, b)| format!("{}{a}{b}", first(4)));
+    let two_more = ('A'..='Z')
+        .flat_map(|a| ('A'..='Z').map(move |b| (a, b)))
+        .map(|(a, b)| format!("{}{a}{b}", first(4)));
     let mut candidates =
         most_frequent(barcodes).into_iter().chain([3, 4, 5, 6].map(first)).chain(one_more).chain(two_more);
     candidates.find(|family| !taken.iter().any(|other| may_meet(family, other))).unwrap_or_else(|| first(3))
@@ -171,9 +173,13 @@ mod tests {
 
     #[test]
     fn families_that_make_the_same_barcode_meet() {
-        for (a, b, expected) in
-            [("VLT", "VLT", true), ("VLT", "VLT1", true), ("VLT12", "VLT", true), ("VLT", "VLTA", false), ("A", "B", false)]
-        {
+        for (a, b, expected) in [
+            ("VLT", "VLT", true),
+            ("VLT", "VLT1", true),
+            ("VLT12", "VLT", true),
+            ("VLT", "VLTA", false),
+            ("A", "B", false),
+        ] {
             assert_eq!(may_meet(a, b), expected, "{a} {b}");
         }
     }

@@ -16,7 +16,9 @@ use crate::vtl::loader::LoaderError;
 use crate::vtl::slots;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, lchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,6 +68,7 @@ fn open_and_name(
         known.forget(&loader.path);
         return Err(error.into());
     }
+    made.give_away();
     Ok(open)
 }
 
@@ -81,7 +84,9 @@ impl Deleted {
     pub(super) fn told(self) -> Result<DeleteReport, String> {
         let DeleteReport { name, .. } = &self.report;
         match self.purge_failed {
-            Some(why) => Err(format!("loader {name} is out of the configuration, but {why}; remove the rest by hand")),
+            Some(why) => {
+                Err(format!("loader {name} is out of the configuration, but {why}; remove the rest by hand"))
+            }
             None => Ok(self.report),
         }
     }
@@ -110,7 +115,10 @@ pub(super) fn delete(
         path: loader.path.display().to_string(),
         ..DeleteReport::default()
     };
-    let reserved = open.or(opened_here.as_ref()).map(|open| Ok::<_, ServerError>((open, open.reserve()?)));
+    let reserved = open.or(opened_here.as_ref()).map(|open| {
+        let in_use = |why: ServerError| ServerError::from(format!("{why}; end that session first"));
+        Ok::<_, ServerError>((open, open.reserve().map_err(in_use)?))
+    });
     let reserved = reserved.transpose()?;
     if let Some((open, _)) = &reserved {
         if how.purge {
@@ -159,7 +167,9 @@ fn is_in_use(error: &ServerError) -> bool {
 
 fn with_remedy(error: ServerError) -> ServerError {
     match error.downcast_ref::<LoaderError>() {
-        Some(LoaderError::Io { .. }) => format!("{error}; choose a directory that this user may write to").into(),
+        Some(LoaderError::Io { .. }) => {
+            format!("{error}; choose a directory that this user may write to").into()
+        }
         _ => error,
     }
 }
@@ -184,11 +194,40 @@ struct Made {
 impl Made {
     fn before(path: &Path) -> Result<Made, ServerError> {
         if path.exists() && !path.is_dir() {
-            return Err(format!("{} is a file; name a directory, or a path at which nothing is", path.display()).into());
+            return Err(format!(
+                "{} is a file; name a directory, or a path at which nothing is",
+                path.display()
+            )
+            .into());
         }
         let is_missing = |path: &&Path| !path.as_os_str().is_empty() && fs::symlink_metadata(path).is_err();
         let missing = path.ancestors().take_while(is_missing).map(Path::to_owned).collect();
         Ok(Made { path: path.to_owned(), names: names(path)?, missing })
+    }
+
+    /// Run by root while no server runs: what was made is to be the server's, so the owner's of the directory around it.
+    fn give_away(&self) {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let outside = self.missing.last().and_then(|made| made.parent()).unwrap_or(&self.path);
+        let outside = if outside.as_os_str().is_empty() { Path::new(".") } else { outside };
+        let given = fs::metadata(outside).and_then(|owner| {
+            for made in &self.missing {
+                lchown(made, Some(owner.uid()), Some(owner.gid()))?;
+            }
+            let entries = fs::read_dir(&self.path)?;
+            for entry in entries.flatten().filter(|entry| !self.names.contains(&entry.file_name())) {
+                give(&entry.path(), &owner)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = given {
+            tracing::warn!(
+                "{}: not everything could be given to its directory's owner: {error}",
+                self.path.display()
+            );
+        }
     }
 
     /// Makes it so again.
@@ -203,4 +242,14 @@ impl Made {
             let _ = fs::remove_dir(directory);
         }
     }
+}
+
+/// With all that is in it, if it is a directory.
+fn give(path: &Path, owner: &Metadata) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give(&entry?.path(), owner)?;
+        }
+    }
+    lchown(path, Some(owner.uid()), Some(owner.gid()))
 }

@@ -9,8 +9,8 @@ use super::manage;
 use super::state::report_of;
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
-    AdoptRequest, AdoptResult, DeleteLoader, DeleteReport, DriveReport, LoaderReport, LoaderSpec, Manager, ReloadReport,
-    Reporter, StatusReport, TapeReport, TapesResult,
+    AdoptRequest, AdoptResult, DeleteLoader, DeleteReport, DriveReport, LoaderReport, LoaderSpec, Manager,
+    ReloadReport, Reporter, StatusReport, TapeReport, TapesResult,
 };
 use crate::tape::{self, Summary, TapeError};
 use crate::vtl::barcode::Barcode;
@@ -61,7 +61,8 @@ impl Manager for Offline {
     }
 
     fn create_loader(&self, spec: &LoaderSpec) -> Result<LoaderReport, String> {
-        let open = manage::create(self.file.as_deref(), &self.config, spec).map_err(|error| error.to_string())?;
+        let open =
+            manage::create(self.file.as_deref(), &self.config, spec).map_err(|error| error.to_string())?;
         let report = report_of(&open);
         open.reserve().map_err(|error| error.to_string())?.close();
         Ok(report)

@@ -30,18 +30,24 @@ enum Kind {
 
 /// Refuses when a tape is protected against just that. What cannot be read may be one of those.
 pub(super) fn check_purgeable(directory: &Path) -> Result<(), String> {
-    for (name, path) in entries(directory)?.into_iter().filter(|(_, path)| kind(path) == Kind::Tape).map(named) {
+    for (name, path) in
+        entries(directory)?.into_iter().filter(|(_, path)| kind(path) == Kind::Tape).map(named)
+    {
         let refuse = |why: &str| format!("tape {name} in {}: {why}", directory.display());
         match tape::inspect(&path) {
             Ok(summary) if summary.label.write_protected => {
-                return Err(refuse("it is write-protected; take the protection off or carry the tape away first"));
+                return Err(refuse(
+                    "it is write-protected; take the protection off or carry the tape away first",
+                ));
             }
             Ok(summary) if summary.label.worm && summary.used_bytes > 0 => {
                 return Err(refuse("it is a WORM tape with data on it; carry it away first"));
             }
             Ok(_) => {}
             Err(error) => {
-                return Err(refuse(&format!("{error}; whether it may go cannot be told, so remove it by hand first")));
+                return Err(refuse(&format!(
+                    "{error}; whether it may go cannot be told, so remove it by hand first"
+                )));
             }
         }
     }
@@ -50,14 +56,17 @@ pub(super) fn check_purgeable(directory: &Path) -> Result<(), String> {
 
 /// How many tapes are in a loader's directory.
 pub(super) fn count_tapes(directory: &Path) -> u32 {
-    let tapes = entries(directory).unwrap_or_default().into_iter().filter(|(_, path)| kind(path) == Kind::Tape);
+    let tapes =
+        entries(directory).unwrap_or_default().into_iter().filter(|(_, path)| kind(path) == Kind::Tape);
     u32::try_from(tapes.count()).unwrap_or(u32::MAX)
 }
 
 /// The names in a directory, for [`purge`] to spare; empty where there is none.
 pub(super) fn names(directory: &Path) -> Result<BTreeSet<OsString>, String> {
     match fs::symlink_metadata(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(BTreeSet::new())
+        }
         _ => Ok(entries(directory)?.into_iter().map(|(name, _)| name).collect()),
     }
 }
@@ -126,7 +135,15 @@ mod tests {
         let loader = scratch.path().join("loader");
         fs::create_dir(&loader).unwrap();
         make(&loader, "VLT001L8", false);
-        for file in ["slots.toml", "slots.toml.bak", "slots.toml.tmp", "slots.toml.damaged", "lock", "notes", "slots.tom"] {
+        for file in [
+            "slots.toml",
+            "slots.toml.bak",
+            "slots.toml.tmp",
+            "slots.toml.damaged",
+            "lock",
+            "notes",
+            "slots.tom",
+        ] {
             fs::write(loader.join(file), "").unwrap();
         }
         for directory in [".import-1", ".deleted-2", "EMPTY", "lost+found"] {
@@ -175,7 +192,7 @@ mod tests {
         tape.close().unwrap();
         let refused = check_purgeable(scratch.path()).unwrap_err();
         assert!(refused.contains("write-protected"), "{refused}");
-        fs::write(path.join("label.toml"), "no label").unwrap();
+        fs::write(path.join("data"), "no log").unwrap();
         let refused = check_purgeable(scratch.path()).unwrap_err();
         assert!(refused.contains("by hand") && !refused.contains('\n'), "{refused}");
     }

@@ -125,11 +125,16 @@ impl Loaders<'_> {
             Ok(reserved) => {
                 reserved.close();
                 self.known.forget(path);
-                self.applied(format!("loader {name}: not served any more; {} stays as it is", path.display()));
+                self.applied(format!(
+                    "loader {name}: not served any more; {} stays as it is",
+                    path.display()
+                ));
                 true
             }
             Err(why) => {
-                self.deferred(format!("{why}: it is served until that ends and the configuration is reloaded"));
+                self.deferred(format!(
+                    "{why}: it is served until that ends and the configuration is reloaded"
+                ));
                 false
             }
         }
@@ -197,7 +202,9 @@ impl Loaders<'_> {
         let name = &new.name;
         let mut lines = Vec::new();
         if new.tape_capacity_bytes != old.tape_capacity_bytes {
-            let size = ByteSize::from_bytes(new.tape_capacity_bytes).map(|size| size.to_string()).unwrap_or_default();
+            let size = ByteSize::from_bytes(new.tape_capacity_bytes)
+                .map(|size| size.to_string())
+                .unwrap_or_default();
             lines.push(format!("tape_capacity: {size} for new tapes"));
         }
         if new.tape_family != old.tape_family {

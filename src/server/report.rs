@@ -7,8 +7,9 @@ use super::offline::{loader_report, tape_reports};
 use super::state::ServerState;
 use crate::config::LoaderConfig;
 use crate::control::{
-    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DeleteLoader, DeleteReport, DriveReport, LoaderReport,
-    LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
+    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DeleteLoader, DeleteReport, DriveReport,
+    LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport, TapeReport,
+    TapesResult,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
@@ -44,7 +45,8 @@ impl LiveReporter {
     /// The loaders of the configuration that are open, in its order.
     fn served(&self) -> Vec<(LoaderConfig, Arc<Loader>)> {
         let (config, world) = (self.state.config(), self.shared.world());
-        let open = |config: &LoaderConfig| world.robots.iter().find(|loader| loader.name() == config.name).cloned();
+        let open =
+            |config: &LoaderConfig| world.robots.iter().find(|loader| loader.name() == config.name).cloned();
         config.loaders.iter().filter_map(|config| Some((config.clone(), open(config)?))).collect()
     }
 

@@ -84,7 +84,9 @@ impl ServerState {
         self.serve(config, &changing.open);
         let told = deleted.told();
         match &told {
-            Ok(report) => tracing::info!("loader {name}: deleted; {} tapes stay in {}", report.tapes, report.path),
+            Ok(report) => {
+                tracing::info!("loader {name}: deleted; {} tapes stay in {}", report.tapes, report.path);
+            }
             Err(why) => tracing::error!("{why}"),
         }
         Some(told)
@@ -109,7 +111,9 @@ impl ServerState {
     fn reload_quietly(&self) -> Result<ReloadReport, String> {
         let mut changing = self.change()?;
         let Some(file) = &self.file else {
-            return Err("the embedded default is served; there is no configuration file to read anew".to_owned());
+            return Err(
+                "the embedded default is served; there is no configuration file to read anew".to_owned()
+            );
         };
         let (config, report) = reload(file, &self.config(), &mut changing.open)?;
         self.serve(config, &changing.open);

@@ -19,7 +19,7 @@ pub enum NotAcquired {
     #[error(transparent)]
     Occupied(Occupied),
     /// Its loader has left the configuration, or was opened anew.
-    #[error("the drive, as this session knows it, is not served any more: connect anew")]
+    #[error("its loader was closed in the meantime: connect anew")]
     Retired,
 }
 

@@ -124,7 +124,7 @@ pub enum LoaderError {
         directory: PathBuf,
     },
     /// It has left the configuration, or was opened anew, while whoever asks was connected.
-    #[error("loader {name}: as this session knows it, it is not served any more; connect anew")]
+    #[error("loader {name} was closed in the meantime; connect anew, or try again")]
     Retired {
         /// The loader.
         name: String,
@@ -183,10 +183,8 @@ impl Loader {
         let layout_error = |source| LoaderError::Layout { name: settings.name.clone(), source };
         settings.layout.check(counts).map_err(layout_error)?;
         let lock = lock_directory(&settings.directory)?;
-        let new_tapes = NewTapes {
-            family: settings.tape_family.clone(),
-            capacity_bytes: settings.tape_capacity_bytes,
-        };
+        let new_tapes =
+            NewTapes { family: settings.tape_family.clone(), capacity_bytes: settings.tape_capacity_bytes };
         let map = read_or_create(&settings.directory)?;
         file::restore(&settings.directory, &map)?;
         let loader = Self {

@@ -116,8 +116,10 @@ impl Loader {
                 let state = self.state();
                 let Some(barcode) = state.map.tape_at(drive) else { continue };
                 let home = state.map.tapes.get(barcode).and_then(|entry| entry.source);
-                let is_free = |place: &Place| self.counts.contains(*place) && state.map.tape_at(*place).is_none();
-                home.filter(is_free).or_else(|| state.map.free_slots(self.counts).first().map(|n| Place::Slot(*n)))
+                let is_free =
+                    |place: &Place| self.counts.contains(*place) && state.map.tape_at(*place).is_none();
+                home.filter(is_free)
+                    .or_else(|| state.map.free_slots(self.counts).first().map(|n| Place::Slot(*n)))
             };
             let home = home.ok_or_else(|| LoaderError::NoFreeSlot { name: self.name().to_owned() })?;
             self.move_medium(drive, home, MovedBy::Operator)?;
@@ -190,7 +192,7 @@ mod tests {
             old.rescan().map(drop).unwrap_err().to_string(),
             old.move_medium(Place::Slot(0), Place::Slot(1), MovedBy::Robot).unwrap_err().to_string(),
         ] {
-            assert!(refused.contains("not served any more"), "{refused}");
+            assert!(refused.contains("was closed in the meantime"), "{refused}");
         }
         let first = Barcode::new("VLT001L8").unwrap();
         assert_eq!(new.place_of(&first), Some(Place::Slot(0)));

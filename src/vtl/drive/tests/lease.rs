@@ -115,7 +115,10 @@ fn dropped_lease_is_closed_behind_its_work() {
         drive.prevent_removal(true);
     }));
     drop(lease);
-    assert_eq!(drive.acquire(&holder(2)).err(), Some(NotAcquired::Occupied(Occupied { by: holder(1), is_releasing: true })));
+    assert_eq!(
+        drive.acquire(&holder(2)).err(),
+        Some(NotAcquired::Occupied(Occupied { by: holder(1), is_releasing: true }))
+    );
     drop(busy);
     let lease = acquire_soon(&drive, 2);
     let position = run(&lease, |drive| drive.position().unwrap()).unwrap();
