@@ -11,6 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -800,4 +801,42 @@ fn a_loader_whose_file_system_is_not_mounted_can_be_taken_out_and_not_made_anew_
     fs::rename(site.path("away"), site.path("b")).unwrap();
     run(&site, &["loader", "create", "b"]).good();
     assert!(tapes(&site, "b").contains_key("BBB001L8"));
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_a_whole_file_and_loses_no_tape() {
+    let site = site(Mode::None);
+    let create = ["loader", "create", "b", "--tape-capacity", "1 MiB", "--tape-family", "BBB"];
+    let begun = Instant::now();
+    run(&site, &create).good();
+    let whole = begun.elapsed();
+    let mut ends = [0; 2];
+    for n in 0..60_u32 {
+        let is_there = loaders(&site).len() == 2;
+        let args: &[&str] = if is_there { &["loader", "delete", "b"] } else { &create };
+        let mut child = site
+            .command(args)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(whole * (n % 20) / 10);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        ends[usize::from(loaders(&site).len() == 2)] += 1;
+        assert!(run(&site, &["check"]).good().contains("the configuration"), "{}", text(&site));
+        if site.path("t.toml.bak").exists() {
+            let backup = ["check", "--config", "t.toml.bak"];
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tapesilo"));
+            let checked = command.args(backup).current_dir(site.path("")).output().unwrap();
+            assert_eq!(Ran::of(&checked).code, 0, "the backup can be served");
+        }
+        assert_eq!(tapes(&site, "a").len(), 3);
+    }
+    assert!(ends.iter().all(|count| *count > 0), "both ends were seen: {ends:?}");
+    // Whatever was left half made is taken in, with one tape and no other.
+    if loaders(&site).len() == 1 {
+        run(&site, &create).good();
+    }
+    assert_eq!(tapes(&site, "b"), [("BBB001L8".to_owned(), "slot 0".to_owned())].into());
 }

@@ -6,7 +6,7 @@
 //! what in a directory is ours, `defaults` what a new loader is like.
 
 use super::ServerError;
-use super::assembly::{OpenLoader, open_known_loader, open_loader};
+use super::assembly::{OpenLoader, open_loader};
 use super::defaults::table;
 use super::known::KnownLoaders;
 use super::purge::{check_purgeable, count_tapes, names, purge};
@@ -52,7 +52,8 @@ fn open_and_name(
 ) -> Result<OpenLoader, ServerError> {
     let made = Made::before(&loader.path)?;
     let mut known = KnownLoaders::load(&config.server.state_dir);
-    let open = match open_known_loader(&loader, &mut known) {
+    known.check(&loader.path)?;
+    let open = match open_loader(&loader) {
         Ok(open) => open,
         Err(error) => {
             // In somebody else's directory nothing was made.
@@ -65,9 +66,9 @@ fn open_and_name(
     if let Err(error) = prepared.commit() {
         open.reserve()?.close();
         made.undo();
-        known.forget(&loader.path);
         return Err(error.into());
     }
+    known.remember(&loader.path, open.loader.uuid());
     made.give_away();
     Ok(open)
 }
