@@ -840,3 +840,30 @@ fn a_kill_at_any_moment_leaves_a_whole_file_and_loses_no_tape() {
     }
     assert_eq!(tapes(&site, "b"), [("BBB001L8".to_owned(), "slot 0".to_owned())].into());
 }
+
+#[test]
+fn compression_changes_with_the_next_load_of_a_tape() {
+    let site = Site::start("", &loader("a", MORE));
+    let mut robot = Robot::open(site.dma(), "a_robot");
+    robot.load(SLOT, DRIVE);
+    rewrite(&site, "path = \"a\"", "path = \"a\"\ncompression = \"lz4\"");
+    assert!(run(&site, &["reload"]).good().contains("compression: from the next load of a tape on"));
+    let mut write = |slot: u16, name: &str| {
+        let mut dma = site.dma();
+        assert_eq!(dma.open_tape("a_drive0", TapeOpenMode::Rdwr), Error::NoErr);
+        for _ in 0..48 {
+            assert_eq!(dma.write(&[0; 1 << 16]), Error::NoErr);
+        }
+        assert_eq!(dma.close_tape(), Error::NoErr);
+        robot.load(DRIVE, slot);
+        let tapes = site.json(&["tape", "list", "a"]);
+        let used = tapes.as_array().unwrap().iter().find(|tape| tape["barcode"] == name).unwrap();
+        let used = used["used_bytes"].as_u64().unwrap();
+        robot.load(SLOT + 1, DRIVE);
+        used
+    };
+    let loaded_before = write(SLOT, "AAA001L8");
+    assert!(loaded_before > 48 << 16, "{loaded_before}");
+    let loaded_after = write(SLOT + 1, "AAA002L8");
+    assert!(loaded_after < 24 << 16, "{loaded_after}");
+}

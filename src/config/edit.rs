@@ -32,7 +32,10 @@ pub enum EditError {
     #[error("{0}; put the file right first")]
     Unusable(String),
     /// The operating system refused.
-    #[error("cannot {action} {}: {source}; the configuration stays as it was", .path.display())]
+    #[error(
+        "cannot {action} {}: {source}; the configuration stays as it was: the server's user must own it, and its directory",
+        .path.display()
+    )]
     Io {
         /// "write", "lock" …
         action: &'static str,
@@ -352,7 +355,7 @@ fn copy_like(pattern: &Path, path: &Path, text: &str) -> Result<(), EditError> {
         if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
             fchown(&file, Some(like.uid()), Some(like.gid())).map_err(|error| {
                 io::Error::other(format!(
-                    "its owner cannot be kept ({error}); run this as root or as its owner"
+                    "its owner cannot be kept ({error})"
                 ))
             })?;
         }
