@@ -811,7 +811,7 @@ fn a_kill_at_any_moment_leaves_a_whole_file_and_loses_no_tape() {
     run(&site, &create).good();
     let whole = begun.elapsed();
     let mut ends = [0; 2];
-    for n in 0..60_u32 {
+    for n in 0..40_u32 {
         let is_there = loaders(&site).len() == 2;
         let args: &[&str] = if is_there { &["loader", "delete", "b"] } else { &create };
         let mut child = site
