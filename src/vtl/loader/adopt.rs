@@ -53,7 +53,7 @@ impl Loader {
     /// [`LoaderError::Exists`], [`LoaderError::NoFreeSlot`], [`LoaderError::Staging`] if there is no such sound tape, and
     /// what the file system says.
     pub fn adopt(&self, staging: &str, barcode: &Barcode) -> Result<Place, LoaderError> {
-        let _changing = self.begin_change()?;
+        let _changing = self.change()?;
         let map = self.state().map.clone();
         let (next, _) = self.admit(&map, Some(barcode.clone()))?;
         let directory = &self.settings.directory;

@@ -304,7 +304,7 @@ impl Loader {
     /// [`LoaderError::Io`] when the directory cannot be listed, [`LoaderError::State`] when the result cannot be kept;
     /// the loader is then unchanged.
     pub fn rescan(&self) -> Result<InventoryChange, LoaderError> {
-        let _changing = self.begin_change()?;
+        let _changing = self.change()?;
         let found = self.scan()?;
         let mounted = self.state().mounted();
         self.take_inventory(&found, &mounted)
@@ -315,7 +315,7 @@ impl Loader {
     /// # Errors
     /// [`LoaderError`]; nothing is made when the barcode is taken or no slot is free.
     pub fn create_tape(&self, barcode: Option<Barcode>, capacity_bytes: u64) -> Result<Barcode, LoaderError> {
-        let _changing = self.begin_change()?;
+        let _changing = self.change()?;
         let map = self.state().map.clone();
         let (next, barcode) = self.admit(&map, barcode)?;
         let directory = self.tape_directory(&barcode);

@@ -72,7 +72,7 @@ impl Loader {
     /// # Errors
     /// [`MoveError`].
     pub fn move_medium(&self, source: Place, destination: Place, by: MovedBy) -> Result<Barcode, MoveError> {
-        let _changing = self.begin_change()?;
+        let _changing = self.change()?;
         let (before, barcode, fault) = self.check_move(source, destination)?;
         if fault.is_none() {
             self.take(source)?;

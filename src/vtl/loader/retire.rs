@@ -154,7 +154,7 @@ impl Loader {
     }
 
     /// The right to change the loader, for as long as the guard lives; every change begins with this.
-    pub(super) fn begin_change(&self) -> Result<MutexGuard<'_, ()>, LoaderError> {
+    pub(super) fn change(&self) -> Result<MutexGuard<'_, ()>, LoaderError> {
         let changing = guard(&self.changing);
         self.check_not_retired()?;
         Ok(changing)
@@ -188,7 +188,6 @@ mod tests {
         assert!(old.is_retired());
         let (new, _) = site.open(1);
         for refused in [
-            old.create_tape(None, 1 << 20).map(drop).unwrap_err().to_string(),
             old.rescan().map(drop).unwrap_err().to_string(),
             old.move_medium(Place::Slot(0), Place::Slot(1), MovedBy::Robot).unwrap_err().to_string(),
         ] {
@@ -234,6 +233,6 @@ mod tests {
         let (loader, _) = site.open(1);
         let capacity_bytes = loader.new_tapes().capacity_bytes;
         loader.set_new_tapes(NewTapes { family: "NEW".into(), capacity_bytes });
-        assert_eq!(loader.create_tape(None, capacity_bytes).unwrap().as_str(), "NEW001L8");
+        assert_eq!(loader.would_admit(None).unwrap().as_str(), "NEW001L8");
     }
 }
