@@ -5,17 +5,19 @@
 
 use super::assembly::{counts, open_parked};
 use super::cartridges::DiskCartridges;
+use super::manage;
+use super::state::report_of;
 use super::{ServerError, operations};
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
-    AdoptRequest, AdoptResult, ChangeReport, DriveReport, LoaderChange, LoaderReport, Manager, Reporter,
-    StatusReport, TapeReport, TapesResult,
+    AdoptRequest, AdoptResult, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange, LoaderReport,
+    LoaderSpec, Manager, ReloadReport, Reporter, StatusReport, TapeReport, TapesResult,
 };
 use crate::tape::{self, Summary, TapeError};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementKind, ElementLayout, Place};
 use crate::vtl::loader::{Element, Elements, Loader, LoaderError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// How often, and after how long, a loader in use is tried again.
@@ -25,13 +27,13 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Tells what is on disk.
 pub struct Offline {
     config: Config,
+    file: Option<PathBuf>,
 }
 
 impl Offline {
     /// For the loaders of `config`, which is kept in `file`.
     pub fn new(config: Config, file: Option<&Path>) -> Offline {
-        let _ = file;
-        Offline { config }
+        Offline { config, file: file.map(Path::to_owned) }
     }
 
     fn find(&self, name: &str) -> Option<&LoaderConfig> {
@@ -73,6 +75,24 @@ impl Manager for Offline {
         };
         let changed = operations::perform(&loader, config.tape_capacity_bytes, change);
         Some(changed.map(|changed| changed.report(tape_reports(&config.path, &loader.elements()))))
+    }
+
+    fn create_loader(&self, spec: &LoaderSpec) -> Result<LoaderReport, String> {
+        let open =
+            manage::create(self.file.as_deref(), &self.config, spec).map_err(|error| error.to_string())?;
+        let report = report_of(&open);
+        open.reserve().map_err(|error| error.to_string())?.close();
+        Ok(report)
+    }
+
+    fn delete_loader(&self, name: &str, how: &DeleteLoader) -> Option<Result<DeleteReport, String>> {
+        let loader = self.find(name)?;
+        let deleted = manage::delete(self.file.as_deref(), &self.config, loader, None, *how);
+        Some(deleted.map_err(|error| error.to_string()).and_then(manage::Deleted::told))
+    }
+
+    fn reload(&self) -> Result<ReloadReport, String> {
+        Err("no server is running; the next one reads the configuration when it starts".to_owned())
     }
 }
 

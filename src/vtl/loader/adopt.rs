@@ -57,7 +57,7 @@ impl Loader {
         let mut next = map.clone();
         let barcode = match barcode {
             Some(barcode) => barcode,
-            None => Barcode::next_in_family(&self.settings.tape_family, next.tapes.keys())?,
+            None => Barcode::next_in_family(&self.new_tapes().family, next.tapes.keys())?,
         };
         let name = || self.settings.name.clone();
         let is_there = fs::symlink_metadata(self.tape_directory(&barcode)).is_ok();

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::moves::{MoveError, MovedBy};
-use super::{Loader, LoaderError, guard, io_error};
+use super::{Loader, LoaderError, io_error};
 use crate::files::sync_directory;
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::Place;
@@ -269,11 +269,6 @@ impl Loader {
                 remove_buried(&entry.path());
             }
         }
-    }
-
-    /// The only change at this time.
-    pub(super) fn change(&self) -> Result<std::sync::MutexGuard<'_, ()>, LoaderError> {
-        Ok(guard(&self.changing))
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod fake;
 pub mod identity;
 mod moves;
 mod parked;
+mod retire;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,8 @@ use self::elements::DriveView;
 pub use self::elements::{Element, Elements, ShelvedTape};
 pub use self::identity::Identity;
 pub use self::moves::{MoveError, MovedBy};
+use self::retire::Standing;
+pub use self::retire::{NewTapes, RobotLease};
 use super::barcode::{Barcode, BarcodeError};
 use super::bay::Bay;
 use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Place};
@@ -126,6 +129,12 @@ pub enum LoaderError {
         /// Its directory.
         directory: PathBuf,
     },
+    /// It has left the configuration, or was opened anew, while whoever asks was connected.
+    #[error("loader {name} was closed in the meantime; connect anew, or try again")]
+    Retired {
+        /// The loader.
+        name: String,
+    },
     /// No slot is free.
     #[error("loader {name} has no free slot; add slots or take a tape out")]
     NoFreeSlot {
@@ -189,8 +198,7 @@ pub struct Loader {
     cartridges: Arc<dyn Cartridges>,
     changing: Mutex<()>,
     state: Mutex<State>,
-    /// Held open: the lock ends with it.
-    _lock: File,
+    standing: Standing,
 }
 
 struct State {
@@ -227,6 +235,8 @@ impl Loader {
         let layout_error = |source| LoaderError::Layout { name: settings.name.clone(), source };
         settings.layout.check(counts).map_err(layout_error)?;
         let lock = lock_directory(&settings.directory)?;
+        let new_tapes =
+            NewTapes { family: settings.tape_family.clone(), capacity_bytes: settings.tape_capacity_bytes };
         let map = read_or_create(&settings.directory)?;
         file::restore(&settings.directory, &map)?;
         let loader = Self {
@@ -235,7 +245,7 @@ impl Loader {
             cartridges,
             changing: Mutex::new(()),
             state: Mutex::new(State { map, faults: vec![None; bays.len()], shelved: BTreeMap::new() }),
-            _lock: lock,
+            standing: Standing::new(lock, new_tapes),
             bays,
             settings,
         };
@@ -481,6 +491,7 @@ impl Loader {
 
     /// Makes a map durable, then current.
     fn keep(&self, map: SlotMap) -> Result<(), LoaderError> {
+        self.check_not_retired()?;
         file::save(&self.settings.directory, &map)?;
         self.state().map = map;
         Ok(())

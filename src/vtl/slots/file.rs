@@ -167,6 +167,11 @@ pub fn exists(directory: &Path) -> bool {
     [FILE_NAME, BACKUP_NAME].iter().any(|name| directory.join(name).try_exists().unwrap_or(true))
 }
 
+/// Whether a file of this name in a loader's directory is a version of its map.
+pub fn is_state(name: &str) -> bool {
+    [FILE_NAME, BACKUP_NAME, NEW_NAME, DAMAGED_NAME].contains(&name)
+}
+
 /// Keeps the map: when this returns without an error it survives a power failure.
 ///
 /// # Errors
