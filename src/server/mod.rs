@@ -26,12 +26,13 @@ pub use tools::DiskTools;
 use crate::config::Config;
 use crate::control::ControlServer;
 use crate::ndmp::shell::{self, Shared};
+use crate::vtl::loader::Loader;
 use assembly::assemble;
 use report::LiveReporter;
 use state::ServerState;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -96,6 +97,7 @@ async fn serve(
         let _ = control_stopped.wait_for(|stop| *stop).await;
     }));
     let sessions = tokio::spawn(listeners.serve(state.shared().clone(), stopped));
+    look_again(state.shared());
     ready(&addresses);
     loop {
         tokio::select! {
@@ -116,6 +118,27 @@ async fn serve(
     sessions.await?;
     control.await?;
     Ok(())
+}
+
+/// Looks at the tapes of the loaders that were opened without: on a thread of its own, one loader after the other.
+fn look_again(shared: &Shared) {
+    let of_trust = |loader: &&Arc<Loader>| loader.is_taken_on_trust();
+    let loaders: Vec<Weak<Loader>> =
+        shared.world().robots.iter().filter(of_trust).map(Arc::downgrade).collect();
+    if loaders.is_empty() {
+        return;
+    }
+    let look = move || {
+        // A loader that is gone, or has been looked at meanwhile, needs nothing.
+        for loader in loaders.iter().filter_map(Weak::upgrade).filter(|loader| loader.is_taken_on_trust()) {
+            if let Err(error) = loader.rescan() {
+                tracing::warn!("loader {}: no inventory: {error}", loader.name());
+            }
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("inventory".into()).spawn(look) {
+        tracing::warn!(%error, "no thread to look at the tapes; `tapesilo loader inventory` does");
+    }
 }
 
 /// Flushes and closes every tape; they stay in their drives and are mounted again at the next start.

@@ -10,8 +10,8 @@ use super::state::report_of;
 use super::{ServerError, operations};
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
-    AdoptRequest, AdoptResult, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange, LoaderReport,
-    LoaderSpec, Manager, ReloadReport, Reporter, StatusReport, TapeReport, TapesResult,
+    AdoptRequest, AdoptResult, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange,
+    LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, StatusReport, TapeReport, TapesResult,
 };
 use crate::tape::{self, Summary, TapeError};
 use crate::vtl::barcode::Barcode;

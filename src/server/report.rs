@@ -7,8 +7,9 @@ use super::operations;
 use super::state::ServerState;
 use crate::config::LoaderConfig;
 use crate::control::{
-    AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange,
-    LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
+    AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport,
+    LoaderChange, LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport,
+    TapeReport, TapesResult,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;

@@ -239,6 +239,11 @@ enum Step {
     /// The last save is torn by a disk that lies.
     CrashTorn(u8),
     Resize(u16),
+    Adopt(u8),
+    /// It dies with a tape staged that was not yet renamed into place.
+    CrashInAdopt(u8),
+    /// It dies between the burial of a tape and the saving of the map.
+    CrashInDelete(u8),
 }
 
 fn place() -> impl Strategy<Value = Place> {
@@ -268,6 +273,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::CrashInSave),
         1 => any::<u8>().prop_map(Step::CrashTorn),
         1 => (0..6_u16).prop_map(Step::Resize),
+        1 => (0..7_u8).prop_map(Step::Adopt),
+        1 => (0..7_u8).prop_map(Step::CrashInAdopt),
+        1 => (0..7_u8).prop_map(Step::CrashInDelete),
     ]
 }
 
@@ -383,6 +391,25 @@ impl Model {
                 self.site.settings.slots = *slots;
                 self.reopen();
             }
+            Step::Adopt(number) | Step::CrashInAdopt(number) => {
+                let (staging, barcode) = (file(".import-1"), code(&tape(number)));
+                fs::create_dir(&staging).unwrap();
+                FakeCartridges.create(&staging, &barcode, NEW).unwrap();
+                if matches!(step, Step::CrashInAdopt(_)) {
+                    self.reopen();
+                } else if loader.adopt(".import-1", &barcode).is_ok() {
+                    assert!(self.on_disk.insert(barcode), "a tape is adopted over another");
+                }
+                fs::remove_dir_all(&staging).unwrap();
+            }
+            Step::CrashInDelete(number) => {
+                if self.on_disk.remove(&code(&tape(number))) {
+                    let grave = file(".deleted-1");
+                    fs::rename(file(&tape(number)), &grave).unwrap();
+                    self.reopen();
+                    assert!(!grave.exists());
+                }
+            }
         }
     }
 
@@ -401,7 +428,7 @@ impl Model {
             assert_eq!(bay.state().holds, mounted, "drive{index} and its element differ");
         }
         let kept = file::read(&self.site.settings.directory).unwrap().unwrap();
-        assert_eq!(kept, state.map, "what is acknowledged is on disk");
+        assert_eq!(kept, *state.map, "what is acknowledged is on disk");
     }
 }
 

@@ -111,54 +111,76 @@ enum Unusable {
     Fatal(SlotFileError),
 }
 
+/// What was found under the map's own name.
+enum Main {
+    Sound,
+    Missing,
+    Damaged(String),
+}
+
 /// Reads the map; `None` when the directory has none yet. Changes nothing on disk.
 ///
 /// # Errors
 /// [`SlotFileError`]; a damaged or missing map with a good backup is no error but a warning in the log.
 pub fn read(directory: &Path) -> Result<Option<SlotMap>, SlotFileError> {
-    let path = directory.join(FILE_NAME);
-    let reason = match read_one(&path) {
-        Ok(map) => return Ok(Some(map)),
-        Err(Unusable::Fatal(error)) => return Err(error),
-        Err(Unusable::Missing) => None,
-        Err(Unusable::Damaged(reason)) => Some(reason),
-    };
-    let backup = directory.join(BACKUP_NAME);
-    let backup_reason = match read_one(&backup) {
-        Ok(map) => {
-            let reason = reason.as_deref().unwrap_or("it is missing");
-            warn!(
-                "{}: {reason}; its backup {BACKUP_NAME} is used, the last move may be undone",
-                path.display()
-            );
-            return Ok(Some(map));
-        }
-        Err(Unusable::Fatal(error)) => return Err(error),
-        Err(Unusable::Missing) if reason.is_none() => return Ok(None),
-        Err(Unusable::Missing) => "it is missing".to_owned(),
-        Err(Unusable::Damaged(backup_reason)) => backup_reason,
-    };
-    let reason = reason.unwrap_or_else(|| "it is missing".to_owned());
-    Err(SlotFileError::Damaged { path, reason, backup_reason })
+    Ok(read_either(directory)?.map(|(map, _)| map))
 }
 
-/// After a [`read`] that gave `map`: when it came from the backup, makes `slots.toml` anew. A damaged one is set aside
-/// first, so that it does not take the good backup's place. To be called by whoever holds the loader's lock.
+/// As [`read`]; when the map came from the backup, makes `slots.toml` anew. A damaged one is set aside first, so that it
+/// does not take the good backup's place. To be called by whoever holds the loader's lock.
 ///
 /// # Errors
-/// [`SlotFileError::Io`].
-pub fn restore(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
-    let path = directory.join(FILE_NAME);
-    match read_one(&path) {
-        Ok(_) => return Ok(()),
-        Err(Unusable::Fatal(error)) => return Err(error),
-        Err(Unusable::Missing) => {}
-        Err(Unusable::Damaged(reason)) => {
+/// [`SlotFileError`].
+pub fn read_and_restore(directory: &Path) -> Result<Option<SlotMap>, SlotFileError> {
+    let Some((map, main)) = read_either(directory)? else { return Ok(None) };
+    match main {
+        Main::Sound => return Ok(Some(map)),
+        Main::Missing => {}
+        Main::Damaged(reason) => {
+            let path = directory.join(FILE_NAME);
             warn!("{} ({reason}) is kept as {DAMAGED_NAME}", path.display());
             fs::rename(&path, directory.join(DAMAGED_NAME)).map_err(io_error("rename", &path))?;
         }
     }
-    save(directory, map)
+    save(directory, &map)?;
+    Ok(Some(map))
+}
+
+fn read_either(directory: &Path) -> Result<Option<(SlotMap, Main)>, SlotFileError> {
+    let path = directory.join(FILE_NAME);
+    let main = match read_one(&path) {
+        Ok(map) => return Ok(Some((map, Main::Sound))),
+        Err(Unusable::Fatal(error)) => return Err(error),
+        Err(Unusable::Missing) => Main::Missing,
+        Err(Unusable::Damaged(reason)) => Main::Damaged(reason),
+    };
+    let reason = match &main {
+        Main::Damaged(reason) => reason.clone(),
+        _ => "it is missing".to_owned(),
+    };
+    let backup_reason = match read_one(&directory.join(BACKUP_NAME)) {
+        Ok(map) => {
+            warn!(
+                "{}: {reason}; its backup {BACKUP_NAME} is used, the last move may be undone",
+                path.display()
+            );
+            return Ok(Some((map, main)));
+        }
+        Err(Unusable::Fatal(error)) => return Err(error),
+        Err(Unusable::Missing) if matches!(main, Main::Missing) => return Ok(None),
+        Err(Unusable::Missing) => "it is missing".to_owned(),
+        Err(Unusable::Damaged(backup_reason)) => backup_reason,
+    };
+    Err(SlotFileError::Damaged { path, reason, backup_reason })
+}
+
+/// The loader's uuid from the head of the map alone, which is quick however many tapes follow. `None` when that cannot be
+/// told: then [`read`] says what is the matter.
+pub fn peek_uuid(directory: &Path) -> Option<Uuid> {
+    let text = read_text(&directory.join(FILE_NAME)).ok()?;
+    let head = text.split_once("\n[[tape]]").map_or(text.as_str(), |(head, _)| head);
+    let document: Document = toml::from_str(head).ok()?;
+    (document.version == VERSION).then_some(document.uuid)
 }
 
 /// Whether a loader's map, or a backup of it, is in `directory`, readable or not.
@@ -200,6 +222,10 @@ fn sync_directory(directory: &Path) -> Result<(), SlotFileError> {
 }
 
 fn read_one(path: &Path) -> Result<SlotMap, Unusable> {
+    decode(path, &read_text(path)?)
+}
+
+fn read_text(path: &Path) -> Result<String, Unusable> {
     let mut text = String::new();
     let read = open_file(OpenOptions::new().read(true), path)
         .and_then(|file| file.take(MAXIMUM_BYTES + 1).read_to_string(&mut text));
@@ -207,7 +233,7 @@ fn read_one(path: &Path) -> Result<SlotMap, Unusable> {
         Ok(length) if length as u64 > MAXIMUM_BYTES => {
             Err(Unusable::Damaged(format!("it is longer than {MAXIMUM_BYTES} bytes")))
         }
-        Ok(_) => decode(path, &text),
+        Ok(_) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unusable::Missing),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Unusable::Damaged(error.to_string())),
         Err(error) => Err(Unusable::Fatal(io_error("read", path)(error))),
@@ -216,14 +242,19 @@ fn read_one(path: &Path) -> Result<SlotMap, Unusable> {
 
 fn decode(path: &Path, text: &str) -> Result<SlotMap, Unusable> {
     let one_line = |error: toml::de::Error| Unusable::Damaged(error.message().replace('\n', " "));
-    let VersionOnly { version } = toml::from_str(text).map_err(one_line)?;
+    // One pass over a sound map; what a newer program wrote may not even parse as ours.
+    let document = toml::from_str::<Document>(text);
+    let version = match &document {
+        Ok(document) => document.version,
+        Err(_) => toml::from_str::<VersionOnly>(text).map_err(one_line)?.version,
+    };
     if version > VERSION {
         return Err(Unusable::Fatal(SlotFileError::Newer { path: path.to_owned(), version }));
     }
     if version != VERSION {
         return Err(Unusable::Damaged(format!("format version {version} never was")));
     }
-    let document: Document = toml::from_str(text).map_err(one_line)?;
+    let document = document.map_err(one_line)?;
     let mut tapes = BTreeMap::new();
     for line in document.tapes {
         let TapeLine { place, source, by_operator, ejected, .. } = line;
@@ -291,9 +322,11 @@ mod tests {
     fn what_is_saved_is_read() {
         let directory = tempfile::tempdir().unwrap();
         assert!(read(directory.path()).unwrap().is_none());
+        assert_eq!(peek_uuid(directory.path()), None);
         for tapes in [0, 1, 100] {
             save(directory.path(), &map(tapes)).unwrap();
             assert_eq!(read(directory.path()).unwrap().unwrap(), map(tapes));
+            assert_eq!(peek_uuid(directory.path()), Some(map(tapes).uuid));
         }
     }
 
@@ -306,11 +339,11 @@ mod tests {
             save(directory.path(), &map(2)).unwrap();
             fs::write(&path, damage).unwrap();
             assert_eq!(read(directory.path()).unwrap().unwrap(), map(1), "{damage:?}");
-            restore(directory.path(), &map(1)).unwrap();
+            assert_eq!(read_and_restore(directory.path()).unwrap().unwrap(), map(1));
             assert_eq!(fs::read_to_string(directory.path().join(DAMAGED_NAME)).unwrap(), damage);
             fs::remove_file(&path).unwrap();
             assert_eq!(read(directory.path()).unwrap().unwrap(), map(1), "damage is no backup");
-            restore(directory.path(), &map(1)).unwrap();
+            assert_eq!(read_and_restore(directory.path()).unwrap().unwrap(), map(1));
             assert!(path.exists());
         }
     }
