@@ -2,10 +2,11 @@
 //!
 //! `unit` is the drive itself, owned by its thread; `host` its operations as an operating system's tape driver
 //! offers them; `handle` the thread, its queue and the leases; `status` what anyone may look at while it works;
-//! `port` how a pump sees it, `loan` how it writes many records. It must not know NDMP, SCSI bytes, or other drives.
+//! `keeper` who looks after it and its disk; `port` how a pump sees it, `loan` how it writes many records. It must not know NDMP, SCSI bytes, or other drives.
 
 mod handle;
 mod host;
+mod keeper;
 mod loan;
 mod port;
 mod status;
@@ -13,6 +14,7 @@ mod unit;
 
 pub use handle::{DriveGone, DriveHandle, DriveLease, Holder, Occupied};
 pub use host::{HostError, HostRead, MarkRule, Motion};
+pub use keeper::{Alert, Condition, DriveKeeper, Notice, Unkept};
 pub use loan::Loan;
 pub use port::{ReadStop, RecordLoan, RecordPort, SpaceStop, WriteStop};
 pub use status::{DriveStatus, MediumStatus};
