@@ -281,10 +281,7 @@ fn what_works_but_should_be_known_is_a_warning() {
     assert_eq!(
         lines(scratch.path(), &checked.warnings),
         [
-            "t.toml:2: server: metrics: has no effect in this version yet; ignored",
-            "t.toml:3: space: has no effect in this version yet; ignored",
             "t.toml:6: user \"u\": password_file: open can be read by everyone (mode 0644); run: chmod o-r open",
-            "t.toml:10: loader \"va\": new_tape_at_end_of_medium: has no effect in this version yet; ignored",
             "t.toml:15: loader \"vault\": tape_family: \"VA\" is loader \"va\"'s too, so two tapes may bear one \
              barcode; choose another",
             "t.toml:16: [[library]]: is not served by this version yet; ignored",

@@ -4,8 +4,9 @@
 
 use super::cartridges::DiskCartridges;
 use super::known::KnownLoaders;
+use super::space::LoaderSpace;
 use super::{ServerError, host};
-use crate::config::{Compression, Config, LoaderConfig};
+use crate::config::{self, Compression, Config, LoaderConfig};
 use crate::ndmp::session::{Device, Facts};
 use crate::ndmp::shell::{DataSettings, World};
 use crate::scsi::identity::{CHANGER, DRIVE, Product};
@@ -35,7 +36,7 @@ pub(super) fn assemble(config: &Config) -> Result<World, ServerError> {
     };
     let mut known = KnownLoaders::load(&config.server.state_dir);
     for loader in &config.loaders {
-        open_known_loader(loader, &mut known, &mut world)
+        open_known_loader(loader, &config.space, &mut known, &mut world)
             .map_err(|error| format!("loader {:?}: {error}", loader.name))?;
     }
     Ok(world)
@@ -43,32 +44,36 @@ pub(super) fn assemble(config: &Config) -> Result<World, ServerError> {
 
 fn open_known_loader(
     config: &LoaderConfig,
+    space: &config::Space,
     known: &mut KnownLoaders,
     world: &mut World,
 ) -> Result<(), ServerError> {
     known.check(&config.path)?;
-    let uuid = open_loader(config, world)?;
+    let uuid = open_loader(config, space, world)?;
     known.remember(&config.path, uuid);
     Ok(())
 }
 
-fn open_loader(config: &LoaderConfig, world: &mut World) -> Result<Uuid, ServerError> {
+fn open_loader(config: &LoaderConfig, space: &config::Space, world: &mut World) -> Result<Uuid, ServerError> {
     // The drives' serial numbers come from the loader's identity, and the loader is opened with its drives.
     let identity = Loader::identity_of(&config.path)?;
+    let keeper = LoaderSpace::watch(config, space)?;
     let mut bays: Vec<Arc<dyn Bay>> = Vec::new();
     for index in 0..drive_count(config) {
         let name = config.drive_device(index.into());
         let serial = identity.drive_serial(index);
         let world_wide_name = identity.drive_world_wide_name(index);
-        let drive = DriveHandle::start(&name, &serial, world_wide_name, compression(config))?;
+        let compression = compression(config);
+        let drive = DriveHandle::start_kept(&name, &serial, world_wide_name, compression, keeper.clone())?;
         bays.push(Arc::new(drive.clone()));
         world.drives.push(drive);
         world.facts.tapes.push(device(config, name, serial, &DRIVE));
     }
-    let loader = Loader::open(settings(config), bays, Arc::new(DiskCartridges))?;
+    let loader = Arc::new(Loader::open(settings(config), bays, Arc::new(DiskCartridges))?);
+    keeper.serve(&loader);
     let name = config.robot_device();
     world.facts.robots.push(device(config, name, loader.serial(), &CHANGER));
-    world.robots.push(Arc::new(loader));
+    world.robots.push(loader);
     Ok(identity.uuid())
 }
 

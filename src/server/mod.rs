@@ -1,7 +1,7 @@
 //! The server: opens the loaders, starts the drives, listens, and stops in order.
 //!
 //! `assembly` makes what sessions share from the configuration, `report` and `offline` tell operators about it,
-//! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were, `host` says what machine
+//! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were, `space` watches the loaders' file systems, `metrics` serves numbers, `host` says what machine
 //! this is. It must not know the protocol.
 
 mod assembly;
@@ -9,9 +9,11 @@ mod cartridges;
 mod host;
 mod import;
 mod known;
+mod metrics;
 mod offline;
 mod operations;
 mod report;
+mod space;
 mod tools;
 
 pub use offline::Offline;
@@ -57,6 +59,10 @@ async fn serve(
     let control = ControlServer::bind(&config.server.control_socket).await?;
     let (stop, stopped) = watch::channel(false);
     let reporter = Arc::new(LiveReporter::new(config.clone(), shared.clone(), addresses.clone()));
+    if let Some(address) = config.server.metrics {
+        // Ends with the runtime.
+        tokio::spawn(metrics::MetricsServer::bind(address).await?.run(reporter.clone()));
+    }
     let mut control_stopped = stopped.clone();
     let control = tokio::spawn(control.run(reporter, async move {
         let _ = control_stopped.wait_for(|stop| *stop).await;

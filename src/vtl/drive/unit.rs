@@ -6,10 +6,10 @@
 
 use super::keeper::DriveKeeper;
 use super::status::{DriveStatus, MediumStatus, StatusCell};
+use crate::space::Level;
 use crate::tape::{self, Compression, Stop, Tape, TapeError};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::tape_drive::{DriveError, Medium, Position, RecordLimits, SpaceEnd, Spaced, TapeDrive};
-use crate::space::Level;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

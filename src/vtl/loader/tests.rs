@@ -113,6 +113,7 @@ fn a_move_that_cannot_be_kept_is_undone() {
     let (loader, bays) = site.open(1);
     // A directory in the way of the new version makes every save fail.
     let obstacle = site.path("slots.toml.tmp");
+    fs::remove_file(&obstacle).unwrap();
     fs::create_dir(&obstacle).unwrap();
     let to_drive = || loader.move_medium(Place::Slot(0), Place::Drive(0), MovedBy::Robot);
     assert!(matches!(to_drive(), Err(MoveError::State(_))));
