@@ -123,6 +123,7 @@ fn a_move_that_cannot_be_kept_is_undone() {
     );
     fs::remove_dir(&obstacle).unwrap();
     to_drive().unwrap();
+    fs::remove_file(&obstacle).unwrap();
     fs::create_dir(&obstacle).unwrap();
     assert!(loader.move_medium(Place::Drive(0), Place::Slot(0), MovedBy::Robot).is_err());
     assert_eq!(loader.place_of(&code("VLT001L8")), Some(Place::Drive(0)));
