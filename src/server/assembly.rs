@@ -58,6 +58,7 @@ fn open_loader(config: &LoaderConfig, space: &config::Space, world: &mut World) 
     // The drives' serial numbers come from the loader's identity, and the loader is opened with its drives.
     let identity = Loader::identity_of(&config.path)?;
     let keeper = LoaderSpace::watch(config, space)?;
+    let first_drive = world.drives.len();
     let mut bays: Vec<Arc<dyn Bay>> = Vec::new();
     for index in 0..drive_count(config) {
         let name = config.drive_device(index.into());
@@ -70,7 +71,7 @@ fn open_loader(config: &LoaderConfig, space: &config::Space, world: &mut World) 
         world.facts.tapes.push(device(config, name, serial, &DRIVE));
     }
     let loader = Arc::new(Loader::open(settings(config), bays, Arc::new(DiskCartridges))?);
-    keeper.serve(&loader);
+    keeper.serve(&loader, &world.drives[first_drive..]);
     let name = config.robot_device();
     world.facts.robots.push(device(config, name, loader.serial(), &CHANGER));
     world.robots.push(loader);

@@ -5,10 +5,11 @@
 //! arithmetic is in `crate::space`, what a drive makes of it in `vtl::drive::host`.
 
 use crate::config::{self, ByteSize, LoaderConfig};
-use crate::space::{Figures, LOOK_LONGEST, Level, Thresholds};
-use crate::vtl::drive::{Alert, Condition, DriveKeeper, Notice};
+use crate::space::{Figures, LOOK_LONGEST, LOOK_SHORTEST, Level, Thresholds};
+use crate::vtl::drive::{Alert, Condition, DriveHandle, DriveKeeper, Notice, WeakDrive};
 use crate::vtl::inventory::NewCartridge;
 use crate::vtl::loader::Loader;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -36,6 +37,7 @@ struct State {
     figures: Option<Figures>,
     /// Makes the blank tapes; none before the loader is open.
     loader: Weak<Loader>,
+    drives: Vec<WeakDrive>,
     tape_capacity_bytes: u64,
     /// Why the last full tape was followed by no blank one.
     no_new_tape: Option<String>,
@@ -56,6 +58,7 @@ impl LoaderSpace {
                 thresholds: thresholds(space),
                 figures: None,
                 loader: Weak::new(),
+                drives: Vec::new(),
                 tape_capacity_bytes: config.tape_capacity_bytes,
                 no_new_tape: None,
             }),
@@ -69,9 +72,23 @@ impl LoaderSpace {
         Ok(watched)
     }
 
-    /// The loader is open: blank tapes are made by it.
-    pub(super) fn serve(&self, loader: &Arc<Loader>) {
-        self.state().loader = Arc::downgrade(loader);
+    /// The loader is open: blank tapes are made by it, and what its drives have set aside is there for them.
+    pub(super) fn serve(&self, loader: &Arc<Loader>, drives: &[DriveHandle]) {
+        let mut state = self.state();
+        state.loader = Arc::downgrade(loader);
+        state.drives = drives.iter().map(DriveHandle::downgrade).collect();
+    }
+
+    /// Space that is taken on the disk but not used yet: what tapes in drives have set aside is no shortage. A file
+    /// system may set aside more than it was asked for, so the files are looked at.
+    fn reserved_bytes(&self) -> u64 {
+        let drives = self.state().drives.clone();
+        let barcodes = drives.iter().filter_map(|drive| drive.status()?.barcode);
+        let reserves = barcodes.filter_map(|barcode| {
+            let data = std::fs::symlink_metadata(self.directory.join(barcode).join("data")).ok()?;
+            Some(data.blocks().saturating_mul(512).saturating_sub(data.len()))
+        });
+        reserves.sum()
     }
 
     /// What may change while the loader is served.
@@ -81,6 +98,11 @@ impl LoaderSpace {
         let mut state = self.state();
         state.thresholds = thresholds(space);
         state.tape_capacity_bytes = config.tape_capacity_bytes;
+    }
+
+    fn is_worse(&self, figures: Figures) -> bool {
+        let before = self.space();
+        self.state().thresholds.level(before, figures) > before
     }
 
     /// Takes what was seen; returns how long it may be relied on.
@@ -229,14 +251,18 @@ fn thresholds(space: &config::Space) -> Thresholds {
 
 /// The thread's body. Between two looks it holds nothing of the loader.
 fn look_again_and_again(watcher: &Weak<LoaderSpace>, directory: &Path) {
-    let mut has_failed = false;
+    let (mut has_failed, mut is_suspected) = (false, false);
     while watcher.strong_count() > 0 {
         let seen = Figures::of(directory);
         let Some(watched) = watcher.upgrade() else { return };
         let wait = match seen {
             Ok(figures) => {
                 has_failed = false;
-                watched.take(figures)
+                let free_bytes = figures.free_bytes.saturating_add(watched.reserved_bytes());
+                let figures = Figures { free_bytes: free_bytes.min(figures.total_bytes), ..figures };
+                // What a drive sets aside at this moment is missing in both sums: only what stays is a shortage.
+                is_suspected = !is_suspected && watched.is_worse(figures);
+                if is_suspected { LOOK_SHORTEST } else { watched.take(figures) }
             }
             Err(error) => {
                 if !has_failed {
@@ -335,7 +361,7 @@ mod tests {
         let loader = Arc::new(Loader::open(settings, Vec::new(), Arc::new(DiskCartridges)).unwrap());
         let space = watched(folder.path());
         space.end_of_medium("VLT001L8");
-        space.serve(&loader);
+        space.serve(&loader, &[]);
         let tapes = || loader.elements().elements.iter().filter(|element| element.tape.is_some()).count();
         assert_eq!(tapes(), 1, "without a loader nothing is made");
         space.take(figures(50));

@@ -13,7 +13,7 @@ use crate::vtl::bay::{Bay, BayError};
 use crate::vtl::tape_drive::{DriveError, TapeDrive};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -80,7 +80,23 @@ struct Shared {
 #[derive(Clone)]
 pub struct DriveHandle(Arc<Shared>);
 
+/// A look at a drive that does not keep it alive.
+#[derive(Clone)]
+pub struct WeakDrive(Weak<Shared>);
+
+impl WeakDrive {
+    /// What the drive published last; `None` when it is gone.
+    pub fn status(&self) -> Option<DriveStatus> {
+        Some(self.0.upgrade()?.status.get())
+    }
+}
+
 impl DriveHandle {
+    /// For whoever only looks.
+    pub fn downgrade(&self) -> WeakDrive {
+        WeakDrive(Arc::downgrade(&self.0))
+    }
+
     /// Starts the thread of a drive called `name` (its NDMP device name), which stores records as `compression` says.
     ///
     /// # Errors

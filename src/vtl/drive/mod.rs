@@ -12,7 +12,7 @@ mod port;
 mod status;
 mod unit;
 
-pub use handle::{DriveGone, DriveHandle, DriveLease, Holder, Occupied};
+pub use handle::{DriveGone, DriveHandle, DriveLease, Holder, Occupied, WeakDrive};
 pub use host::{HostError, HostRead, MarkRule, Motion};
 pub use keeper::{Alert, Condition, DriveKeeper, Notice, Unkept};
 pub use loan::Loan;
