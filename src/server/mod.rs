@@ -2,7 +2,8 @@
 //!
 //! `assembly` opens loaders and makes what sessions share from them, `state` holds what is in force while the server runs,
 //! `manage` makes and deletes loaders (`defaults`, `purge`), `reload` applies a configuration that has changed, `report` and `offline` tell operators about it,
-//! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were, `host` says what machine
+//! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were,
+//! `space` watches the loaders' file systems, `metrics` serves numbers, `host` says what machine
 //! this is. It must not know the protocol.
 
 mod assembly;
@@ -12,11 +13,13 @@ mod host;
 mod import;
 mod known;
 mod manage;
+mod metrics;
 mod offline;
 mod operations;
 mod purge;
 mod reload;
 mod report;
+mod space;
 mod state;
 mod tools;
 
@@ -92,6 +95,10 @@ async fn serve(
     let control = ControlServer::bind(&config.server.control_socket).await?;
     let (stop, stopped) = watch::channel(false);
     let reporter = Arc::new(LiveReporter::new(state.clone(), addresses.clone()));
+    if let Some(address) = config.server.metrics {
+        // Ends with the runtime.
+        tokio::spawn(metrics::MetricsServer::bind(address).await?.run(reporter.clone()));
+    }
     let mut control_stopped = stopped.clone();
     let control = tokio::spawn(control.run(reporter, async move {
         let _ = control_stopped.wait_for(|stop| *stop).await;

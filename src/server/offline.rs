@@ -150,6 +150,7 @@ pub(super) fn loader_report(
         used_bytes: tapes.iter().map(|tape| tape.used_bytes).sum(),
         free_bytes: space.as_ref().map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
         total_bytes: space.as_ref().map(|space| space.f_blocks.saturating_mul(space.f_frsize)),
+        space_level: None,
         problem: None,
     }
 }

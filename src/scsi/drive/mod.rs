@@ -184,6 +184,7 @@ fn drive_sense(error: &DriveError) -> Sense {
         DriveError::WriteProtected => Sense::WRITE_PROTECTED,
         DriveError::EndOfData => Sense::END_OF_DATA,
         DriveError::EndOfMedium => Sense::VOLUME_OVERFLOW,
+        DriveError::NoSpace { .. } => Sense::SPACE_ALLOCATION_FAILED,
         DriveError::Prevented => Sense::REMOVAL_PREVENTED,
         DriveError::Damaged { .. } => Sense::MEDIUM_DAMAGED,
         DriveError::Failed { .. } => Sense::INTERNAL_FAILURE,

@@ -115,6 +115,7 @@ fn a_move_that_cannot_be_kept_is_undone() {
     let (loader, bays) = site.open(1);
     // A directory in the way of the new version makes every save fail.
     let obstacle = site.path("slots.toml.tmp");
+    fs::remove_file(&obstacle).unwrap();
     fs::create_dir(&obstacle).unwrap();
     let to_drive = || loader.move_medium(Place::Slot(0), Place::Drive(0), MovedBy::Robot);
     assert!(matches!(to_drive(), Err(MoveError::State(_))));
@@ -124,6 +125,7 @@ fn a_move_that_cannot_be_kept_is_undone() {
     );
     fs::remove_dir(&obstacle).unwrap();
     to_drive().unwrap();
+    fs::remove_file(&obstacle).unwrap();
     fs::create_dir(&obstacle).unwrap();
     assert!(loader.move_medium(Place::Drive(0), Place::Slot(0), MovedBy::Robot).is_err());
     assert_eq!(loader.place_of(&code("VLT001L8")), Some(Place::Drive(0)));

@@ -1,18 +1,23 @@
 //! The slot map on disk: `slots.toml` in the loader's directory, the previous version beside it.
 //!
-//! A save returns when the new version is on stable storage. It writes `slots.toml.tmp`, renames `slots.toml` to
-//! `slots.toml.bak` and the new file into its place: at every instant at least one of the two names holds a whole map.
+//! A save returns when the new version is on stable storage. Three files go round: the new map is written over the spare
+//! `slots.toml.tmp`, which has its room on the disk already, then exchanged with `slots.toml.bak` and that with
+//! `slots.toml`; the old backup is the next spare. At every instant both names hold a whole map, and a robot goes on
+//! moving tapes when nothing is free on the disk. Where files cannot be exchanged, or one of the three is missing, the
+//! new file is made anew and renamed into its place, and at least one of the two names holds a whole map.
 //! A file that cannot be read is never overwritten: it is set aside as `slots.toml.damaged` and the backup is used.
 //! Must not know of elements' addresses or of what the directory holds beside these files.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, FallocateFlags, RenameFlags};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tracing::warn;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::{Entry, SlotMap};
@@ -31,6 +36,9 @@ const VERSION: u32 = 1;
 
 /// Longest map that is read, in bytes: far above that of a full robot of 61,440 slots.
 const MAXIMUM_BYTES: u64 = 16 << 20;
+
+/// Room kept for what the next map may be longer.
+const RESERVE_BYTES: u64 = 8 << 10;
 
 /// Why a map could not be read or kept.
 #[derive(Debug, Error)]
@@ -205,15 +213,65 @@ pub fn save(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
         path: path.clone(),
         source: io::Error::other(reason),
     })?;
-    files::write_anew(&new, text.as_bytes()).map_err(io_error("write", &new))?;
-    match fs::rename(&path, directory.join(BACKUP_NAME)) {
+    let backup = directory.join(BACKUP_NAME);
+    if write_over(&new, text.as_bytes()).is_err() {
+        files::write_anew(&new, text.as_bytes()).map_err(io_error("write", &new))?;
+    }
+    if is_file(&path) && is_file(&backup) && exchange(&new, &backup).is_ok() {
+        // The new map is the backup now; without the next step it stays that, and `slots.toml` the one before.
+        exchange(&backup, &path).map_err(io_error("rename", &path))?;
+    } else {
+        rename_into_place(&new, &path, &backup)?;
+    }
+    sync_directory(directory)?;
+    reserve(&new, text.len() as u64);
+    Ok(())
+}
+
+/// Without a third file: the map becomes the backup, the new one the map.
+fn rename_into_place(new: &Path, path: &Path, backup: &Path) -> Result<(), SlotFileError> {
+    match fs::rename(path, backup) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(io_error("rename", &path)(error));
+            return Err(io_error("rename", path)(error));
         }
         _ => {}
     }
-    fs::rename(&new, &path).map_err(io_error("rename", &new))?;
-    sync_directory(directory)
+    fs::rename(new, path).map_err(io_error("rename", new))
+}
+
+/// Writes `content` durably over the spare file, which keeps the room that it has: what is longer than the content is
+/// made empty lines.
+fn write_over(spare: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = open_file(OpenOptions::new().write(true), spare)?;
+    let metadata = file.metadata()?;
+    if metadata.nlink() != 1 {
+        return Err(io::Error::other("the file has another name"));
+    }
+    let length = usize::try_from(metadata.len().min(MAXIMUM_BYTES)).unwrap_or(0);
+    let mut padded = content.to_vec();
+    padded.resize(content.len().max(length), b'\n');
+    file.write_all(&padded)?;
+    file.set_len(padded.len() as u64)?;
+    file.sync_all()
+}
+
+/// Makes sure that a spare file is there, with room for a map of `length` bytes and some more. A disk that has none to
+/// give now may have some at the next save.
+fn reserve(spare: &Path, length: u64) {
+    let wanted = length + RESERVE_BYTES;
+    let reserved = open_file(OpenOptions::new().write(true).create(true).truncate(false), spare)
+        .and_then(|file| Ok(rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, wanted)?));
+    if let Err(error) = reserved {
+        debug!("{}: no room is kept for the next slot map: {error}", spare.display());
+    }
+}
+
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    Ok(rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
 /// Makes the names in a directory durable.
@@ -328,6 +386,37 @@ mod tests {
             assert_eq!(read(directory.path()).unwrap().unwrap(), map(tapes));
             assert_eq!(peek_uuid(directory.path()), Some(map(tapes).uuid));
         }
+    }
+
+    /// The spare's blocks go round: nothing is allocated for a map that fits, and a longer or shorter one is read right.
+    #[test]
+    fn the_spare_file_is_written_over_and_never_through_another_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let spare = directory.path().join(NEW_NAME);
+        for tapes in [3, 100, 2, 50, 0] {
+            save(directory.path(), &map(tapes)).unwrap();
+            assert_eq!(read(directory.path()).unwrap().unwrap(), map(tapes));
+        }
+        let inodes = |names: [&str; 3]| {
+            let mut inodes = names.map(|name| fs::metadata(directory.path().join(name)).unwrap().ino());
+            inodes.sort_unstable();
+            inodes
+        };
+        let names = [FILE_NAME, BACKUP_NAME, NEW_NAME];
+        let before = inodes(names);
+        save(directory.path(), &map(4)).unwrap();
+        assert_eq!(inodes(names), before, "the same three files");
+        assert!(fs::metadata(&spare).unwrap().blocks() > 0, "with room");
+        fs::remove_file(directory.path().join(FILE_NAME)).unwrap();
+        assert_eq!(read(directory.path()).unwrap().unwrap(), map(0), "the backup is the map before");
+        save(directory.path(), &map(5)).unwrap();
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        fs::remove_file(&spare).unwrap();
+        fs::hard_link(&victim, &spare).unwrap();
+        save(directory.path(), &map(6)).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+        assert_eq!(read(directory.path()).unwrap().unwrap(), map(6));
     }
 
     #[test]
