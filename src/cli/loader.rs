@@ -1,5 +1,8 @@
 //! `tapesilo loader …`: the loaders and what is in them.
 
+mod info;
+mod inventory;
+
 use clap::Subcommand;
 
 use crate::config::ByteSize;
@@ -18,9 +21,14 @@ pub(super) enum LoaderCommand {
         /// The loader's name
         name: String,
     },
+    /// Look at a loader's directory again: tapes put there are taken in, those taken away are noticed
+    Inventory(inventory::InventoryArgs),
 }
 
 pub(super) fn run(context: &mut Context<'_>, command: &LoaderCommand) -> Result<(), Failure> {
+    if let LoaderCommand::Inventory(args) = command {
+        return inventory::run(context, args);
+    }
     let source = Source::choose(context)?;
     match command {
         LoaderCommand::List => list(&mut context.out, &source),
@@ -43,13 +51,7 @@ fn info(out: &mut Printer, source: &Source, name: &str) -> Result<(), Failure> {
         return out.json(&loader);
     }
     source.announce(out)?;
-    print_loaders(out, std::slice::from_ref(&loader))?;
-    out.line("")?;
-    out.line(&format!("directory  {}", loader.path))?;
-    let user = loader.robot_in_use_by.map(|id| format!(" (open in session {id})")).unwrap_or_default();
-    out.line(&format!("robot      {}{user}", loader.robot_device))?;
-    out.line("")?;
-    print_drives(out, &loader.drives.iter().collect::<Vec<_>>())
+    info::print(out, &loader)
 }
 
 /// One row a loader.

@@ -1,13 +1,17 @@
 //! `tapesilo tape …`: the tapes of a loader, and what is on them.
 //!
-//! `inspect` looks into a tape, `image` carries tapes in and out; both through the
+//! `change` makes, moves and destroys tapes, `info` tells all of one, `inspect` looks into a tape, `image` carries tapes in and out; both through the
 //! [`TapeTools`](crate::control::TapeTools) of the hooks.
 
+mod change;
 mod image;
+mod info;
 mod inspect;
 mod sink;
 
 use clap::Subcommand;
+
+pub(super) use change::print as print_change;
 
 use crate::config::ByteSize;
 use crate::control::TapeReport;
@@ -24,6 +28,25 @@ pub(super) enum TapeCommand {
         /// The loader's name
         loader: String,
     },
+    /// Show everything that is known of a tape
+    Info {
+        /// The loader's name
+        loader: String,
+        /// The tape's barcode
+        barcode: String,
+    },
+    /// Make blank tapes in free slots
+    Create(change::CreateArgs),
+    /// Delete a tape with all that is on it
+    Delete(change::DeleteArgs),
+    /// Make a tape blank
+    Erase(change::EraseArgs),
+    /// Move a tape to a slot, drive, mail slot or the shelf
+    Move(change::MoveArgs),
+    /// Put a tape into a mail slot, or with --shelf out of the robot's sight
+    Eject(change::EjectArgs),
+    /// Write-protect a tape; with --off no longer
+    Protect(change::ProtectArgs),
     /// Check every byte of a tape, also one that is in use; exit code 1 if data is in danger
     Verify {
         #[command(flatten)]
@@ -38,7 +61,7 @@ pub(super) enum TapeCommand {
     Cat(inspect::CatArgs),
     /// Write a tape as a SIMH .tap image
     Export(image::ExportArgs),
-    /// Make a new tape from a SIMH .tap image, in a free slot of a loader
+    /// Take tape directories or SIMH .tap images into free slots of a loader
     Import(image::ImportArgs),
 }
 
@@ -48,6 +71,13 @@ pub(super) fn run(context: &mut Context<'_>, command: TapeCommand) -> Result<(),
             let source = Source::choose(context)?;
             list(context, &source, &loader)
         }
+        TapeCommand::Info { loader, barcode } => info::info(context, &loader, &barcode),
+        TapeCommand::Create(args) => change::create(context, args),
+        TapeCommand::Delete(args) => change::delete(context, args),
+        TapeCommand::Erase(args) => change::erase(context, args),
+        TapeCommand::Move(args) => change::move_tape(context, args),
+        TapeCommand::Eject(args) => change::eject(context, args),
+        TapeCommand::Protect(args) => change::protect(context, args),
         TapeCommand::Verify { tape } => inspect::verify(context, &tape),
         TapeCommand::Files { tape } => inspect::files(context, &tape),
         TapeCommand::Cat(args) => inspect::cat(context, &args),

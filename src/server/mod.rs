@@ -6,8 +6,10 @@
 
 mod assembly;
 mod cartridges;
+mod catalogue;
 mod host;
 mod import;
+mod info;
 mod known;
 mod offline;
 mod report;

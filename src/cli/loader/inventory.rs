@@ -1,0 +1,34 @@
+//! `loader inventory`: the directory looked at again, and what was found there.
+
+use clap::Args;
+
+use crate::control::LoaderChange;
+
+use super::super::source::Source;
+use super::super::tape::print_change;
+use super::super::{Context, Failure};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct InventoryArgs {
+    /// The loader's name
+    name: String,
+}
+
+pub(super) fn run(context: &mut Context<'_>, args: &InventoryArgs) -> Result<(), Failure> {
+    let name = &args.name;
+    let report = Source::choose(context)?.change(name, &LoaderChange::Inventory)?;
+    print_change(&mut context.out, &report, |out| {
+        for (barcodes, what) in [(&report.added, "new"), (&report.removed, "gone")] {
+            for barcode in barcodes {
+                let tape = report.tapes.iter().find(|tape| tape.barcode == *barcode);
+                let place = tape.map(|tape| format!(", in {}", tape.place)).unwrap_or_default();
+                out.line(&format!("{what}: tape {barcode}{place}"))?;
+            }
+        }
+        for tape in &report.shelved {
+            out.line(&format!("out of the robot's sight: tape {}: {}", tape.barcode, tape.reason))?;
+        }
+        let (added, removed, shelved) = (report.added.len(), report.removed.len(), report.shelved.len());
+        out.line(&format!("loader {name}: {added} new, {removed} gone, {shelved} out of the robot's sight"))
+    })
+}
