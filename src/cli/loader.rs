@@ -26,13 +26,11 @@ pub(super) enum LoaderCommand {
 }
 
 pub(super) fn run(context: &mut Context<'_>, command: &LoaderCommand) -> Result<(), Failure> {
-    if let LoaderCommand::Inventory(args) = command {
-        return inventory::run(context, args);
-    }
     let source = Source::choose(context)?;
     match command {
         LoaderCommand::List => list(&mut context.out, &source),
         LoaderCommand::Info { name } => info(&mut context.out, &source, name),
+        LoaderCommand::Inventory(args) => inventory::run(&mut context.out, &source, args),
     }
 }
 

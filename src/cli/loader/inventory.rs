@@ -4,9 +4,10 @@ use clap::Args;
 
 use crate::control::LoaderChange;
 
+use super::super::Failure;
+use super::super::output::Printer;
 use super::super::source::Source;
 use super::super::tape::print_change;
-use super::super::{Context, Failure};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InventoryArgs {
@@ -14,10 +15,10 @@ pub(in crate::cli) struct InventoryArgs {
     name: String,
 }
 
-pub(super) fn run(context: &mut Context<'_>, args: &InventoryArgs) -> Result<(), Failure> {
+pub(super) fn run(out: &mut Printer, source: &Source, args: &InventoryArgs) -> Result<(), Failure> {
     let name = &args.name;
-    let report = Source::choose(context)?.change(name, &LoaderChange::Inventory)?;
-    print_change(&mut context.out, &report, |out| {
+    let report = source.change(name, &LoaderChange::Inventory)?;
+    print_change(out, &report, |out| {
         for (barcodes, what) in [(&report.added, "new"), (&report.removed, "gone")] {
             for barcode in barcodes {
                 let tape = report.tapes.iter().find(|tape| tape.barcode == *barcode);
