@@ -1,10 +1,11 @@
 //! `tapesilo tape …`: the tapes of a loader, and what is on them.
 //!
-//! `change` makes, moves and destroys tapes, `info` tells all of one, `inspect` looks into a tape, `image` carries tapes in and out; both through the
+//! `change` makes, moves and destroys tapes, `info` tells all of one, `inspect` looks into a tape, `export` and `import` carry tapes out and in; these through the
 //! [`TapeTools`](crate::control::TapeTools) of the hooks.
 
 mod change;
-mod image;
+mod export;
+mod import;
 mod info;
 mod inspect;
 mod sink;
@@ -60,9 +61,9 @@ pub(super) enum TapeCommand {
     /// Write one file of a tape to standard output: its records, one behind the other
     Cat(inspect::CatArgs),
     /// Write a tape as a SIMH .tap image
-    Export(image::ExportArgs),
+    Export(export::ExportArgs),
     /// Take tape directories or SIMH .tap images into free slots of a loader
-    Import(image::ImportArgs),
+    Import(import::ImportArgs),
 }
 
 pub(super) fn run(context: &mut Context<'_>, command: TapeCommand) -> Result<(), Failure> {
@@ -81,8 +82,8 @@ pub(super) fn run(context: &mut Context<'_>, command: TapeCommand) -> Result<(),
         TapeCommand::Verify { tape } => inspect::verify(context, &tape),
         TapeCommand::Files { tape } => inspect::files(context, &tape),
         TapeCommand::Cat(args) => inspect::cat(context, &args),
-        TapeCommand::Export(args) => image::export(context, &args),
-        TapeCommand::Import(args) => image::import(context, args),
+        TapeCommand::Export(args) => export::export(context, &args),
+        TapeCommand::Import(args) => import::import(context, args),
     }
 }
 
