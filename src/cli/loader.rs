@@ -53,7 +53,7 @@ fn info(out: &mut Printer, source: &Source, name: &str) -> Result<(), Failure> {
 }
 
 /// One row a loader.
-pub(super) fn print_loaders(out: &mut Printer, loaders: &[LoaderReport]) -> Result<(), Failure> {
+fn print_loaders(out: &mut Printer, loaders: &[LoaderReport]) -> Result<(), Failure> {
     let headings = [
         "LOADER",
         ">DRIVES",
@@ -84,7 +84,7 @@ pub(super) fn print_loaders(out: &mut Printer, loaders: &[LoaderReport]) -> Resu
 }
 
 /// One row a drive.
-pub(super) fn print_drives(out: &mut Printer, drives: &[&DriveReport]) -> Result<(), Failure> {
+fn print_drives(out: &mut Printer, drives: &[&DriveReport]) -> Result<(), Failure> {
     let headings = ["DRIVE", "ALIAS", ">ELEMENT", "SERIAL", "STATE", "TAPE", ">FILE", ">BLOCK", ">SESSION"];
     let rows = drives.iter().map(|drive| {
         vec![

@@ -1,9 +1,9 @@
-//! Printing: plain lines, tables without colours, or one JSON document.
+//! Printing: plain lines, tables without colours, or one JSON document. (`status` paints its own tables.)
 //!
 //! Everything goes through [`Printer`], which turns a closed pipe into a quiet end. Names may come from the network
 //! or from a directory, so control characters never reach the terminal.
 
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
@@ -74,15 +74,9 @@ impl Printer {
         fields.iter().try_for_each(|(name, value)| self.line(&format!("{name:<width$}  {value}")))
     }
 
-    /// Begins a new picture: clears a terminal, separates pictures elsewhere.
-    pub(super) fn new_picture(&mut self, first: bool) -> Result<(), Failure> {
-        if io::stdout().is_terminal() {
-            write!(self.out, "\x1b[H\x1b[2J").map_err(|error| failure(&error))
-        } else if first {
-            Ok(())
-        } else {
-            writeln!(self.out).map_err(|error| failure(&error))
-        }
+    /// Lines that are printable already, with the colours that they may have.
+    pub(super) fn lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+        lines.iter().try_for_each(|line| writeln!(self.out, "{line}").map_err(|error| failure(&error)))
     }
 
     /// Sends out what was printed.
