@@ -13,7 +13,7 @@ use crate::tape;
 use crate::vtl::bay::Bay;
 use crate::vtl::drive::DriveHandle;
 use crate::vtl::element::{ElementCounts, ElementLayout};
-use crate::vtl::loader::{Loader, LoaderSettings};
+use crate::vtl::loader::{Loader, LoaderError, LoaderSettings};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -103,6 +103,11 @@ fn compression(config: &LoaderConfig) -> tape::Compression {
         Compression::Zstd => tape::Compression::Zstd,
         Compression::Lz4 => tape::Compression::Lz4,
     }
+}
+
+/// Opens a loader that no server has open, to be changed; its drives stay as they are.
+pub(super) fn open_parked(config: &LoaderConfig) -> Result<Loader, LoaderError> {
+    Loader::open_parked(settings(config), drive_count(config), Arc::new(DiskCartridges))
 }
 
 /// How many elements of each kind the configuration asks for.

@@ -10,15 +10,13 @@ mod image;
 mod staging;
 
 use self::staging::Staging;
-use super::assembly::counts;
-use super::cartridges::DiskCartridges;
+use super::assembly::open_parked;
+use super::operations;
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
     AdoptReport, AdoptRequest, ClientError, ControlClient, ImportReport, ImportRequest, OnProgress, ToolError,
 };
 use crate::tape;
-use crate::vtl::barcode::Barcode;
-use crate::vtl::loader::{ClosedLoader, Loader};
 use std::fs;
 use std::time::Duration;
 
@@ -101,19 +99,7 @@ impl Asked<'_> {
     }
 
     fn ask_disk(&self, request: &AdoptRequest) -> Result<AdoptReport, ToolError> {
-        let loader = ClosedLoader {
-            name: &self.loader.name,
-            directory: &self.loader.path,
-            counts: counts(self.loader),
-            tape_family: &self.loader.tape_family,
-        };
-        let barcode = request.barcode.as_deref().map(Barcode::new).transpose()?;
-        let barcode = Loader::would_admit_closed(&loader, barcode, &DiskCartridges)?;
-        let place = match &request.staging {
-            Some(staging) => Some(Loader::adopt_closed(&loader, staging, &barcode, &DiskCartridges)?.words()),
-            None => None,
-        };
-        Ok(AdoptReport { barcode: barcode.to_string(), place })
+        operations::adopt(&open_parked(self.loader)?, request)
     }
 }
 

@@ -12,6 +12,7 @@ mod import;
 mod info;
 mod known;
 mod offline;
+mod operations;
 mod report;
 mod tools;
 

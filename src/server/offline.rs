@@ -3,20 +3,26 @@
 //! The parts that the running server's reports have in common with these (`tape_reports`, `loader_report`) are here
 //! too; `report` adds what only a running server knows.
 
-use super::assembly::counts;
+use super::assembly::{counts, open_parked};
 use super::cartridges::DiskCartridges;
 use super::catalogue::{Catalogue, Figures};
 use super::info::{about_loader, about_tape};
+use super::{ServerError, operations};
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
-    AdoptRequest, AdoptResult, DriveReport, LoaderReport, Manager, Reporter, StatusReport, TapeInfoResult,
-    TapeReport, TapesResult,
+    AdoptRequest, AdoptResult, ChangeReport, DriveReport, LoaderChange, LoaderReport, Manager, Reporter,
+    StatusReport, TapeInfoResult, TapeReport, TapesResult,
 };
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementKind, ElementLayout, Place};
 use crate::vtl::loader::{Element, Elements, Identity, Loader, LoaderError};
 use crate::vtl::slots;
 use std::path::Path;
+use std::time::Duration;
+
+/// How often, and after how long, a loader in use is tried again.
+const ATTEMPTS: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Tells what is on disk.
 pub struct Offline {
@@ -70,8 +76,36 @@ impl Reporter for Offline {
 }
 
 impl Manager for Offline {
-    fn adopt(&self, loader: &str, _: &AdoptRequest) -> Option<AdoptResult> {
-        self.find(loader).map(|_| Err("only a running server takes tapes".to_owned()))
+    fn adopt(&self, loader: &str, request: &AdoptRequest) -> Option<AdoptResult> {
+        let config = self.find(loader)?;
+        let adopted = opened(config).and_then(|loader| Ok(operations::adopt(&loader, request)?));
+        Some(adopted.map_err(|error| error.to_string()))
+    }
+
+    fn change(&self, loader: &str, change: &LoaderChange) -> Option<Result<ChangeReport, String>> {
+        let config = self.find(loader)?;
+        let loader = match opened(config) {
+            Ok(loader) => loader,
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        let changed = operations::perform(&loader, config.tape_capacity_bytes, change);
+        Some(
+            changed.map(|changed| {
+                changed.report(tape_reports(&self.catalogue, &config.path, &loader.elements()))
+            }),
+        )
+    }
+}
+
+/// The loader, under its lock. A server that starts has it before it can be asked, one that stops has it longer.
+fn opened(config: &LoaderConfig) -> Result<Loader, ServerError> {
+    let mut attempt = 1;
+    loop {
+        match open_parked(config) {
+            Err(error) if error.is_in_use() && attempt < ATTEMPTS => attempt += 1,
+            result => return Ok(result?),
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 

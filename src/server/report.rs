@@ -2,19 +2,18 @@
 //!
 //! It must not wait for a drive: everything comes from published state.
 
-use super::ServerError;
 use super::catalogue::Catalogue;
 use super::info::about_tape;
 use super::offline::{loader_report, tape_reports};
+use super::operations;
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
-    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DriveReport, LoaderReport, Manager, Reporter,
-    SessionReport, StatusReport, TapeInfoResult, TapeReport, TapesResult,
+    AdoptRequest, AdoptResult, AlertReport, ChangeReport, DriveReport, LoaderChange, LoaderReport, Manager,
+    Reporter, SessionReport, StatusReport, TapeInfoResult, TapeReport, TapesResult,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
 use crate::ndmp::shell::{SessionEntry, Shared};
-use crate::vtl::barcode::Barcode;
 use crate::vtl::drive::{DriveHandle, MediumStatus};
 use crate::vtl::loader::{Elements, Loader};
 use std::net::SocketAddr;
@@ -134,18 +133,14 @@ impl Reporter for LiveReporter {
 impl Manager for LiveReporter {
     fn adopt(&self, loader: &str, request: &AdoptRequest) -> Option<AdoptResult> {
         let (_, loader) = self.find(loader)?;
-        Some(adopt(&loader, request).map_err(|error| error.to_string()))
+        Some(operations::adopt(&loader, request).map_err(|error| error.to_string()))
     }
-}
 
-fn adopt(loader: &Loader, request: &AdoptRequest) -> Result<AdoptReport, ServerError> {
-    let barcode = request.barcode.as_deref().map(Barcode::new).transpose()?;
-    let barcode = loader.would_admit(barcode)?;
-    let place = match &request.staging {
-        Some(staging) => Some(loader.adopt(staging, &barcode)?.words()),
-        None => None,
-    };
-    Ok(AdoptReport { barcode: barcode.to_string(), place })
+    fn change(&self, loader: &str, change: &LoaderChange) -> Option<Result<ChangeReport, String>> {
+        let (config, loader) = self.find(loader)?;
+        let changed = operations::perform(&loader, config.tape_capacity_bytes, change);
+        Some(changed.map(|changed| changed.report(self.tapes_of(config, &loader.elements()))))
+    }
 }
 
 impl LiveReporter {

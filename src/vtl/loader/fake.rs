@@ -11,10 +11,12 @@ use super::{Loader, LoaderError, LoaderSettings};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::bay::{Bay, BayError};
 use crate::vtl::element::ElementLayout;
-use crate::vtl::inventory::{Cartridges, FoundTape};
+use crate::vtl::inventory::{Cartridges, FoundTape, HeldTape, NewCartridge};
 
 /// What is wrong with a tape whose making was interrupted.
 pub(crate) const UNFINISHED: &str = "unfinished";
+
+pub(crate) const NEW: NewCartridge = NewCartridge { capacity_bytes: 1 << 20, worm: false };
 
 #[derive(Default)]
 pub(crate) struct BayState {
@@ -88,7 +90,31 @@ impl Cartridges for FakeCartridges {
         Ok(found)
     }
 
-    fn create(&self, directory: &Path, barcode: &Barcode, _capacity_bytes: u64) -> io::Result<()> {
+    fn look(&self, directory: &Path, barcode: &Barcode) -> io::Result<Option<FoundTape>> {
+        Ok(self.scan(directory)?.into_iter().find(|tape| tape.barcode == *barcode))
+    }
+
+    fn erase(&self, tape: &Path) -> io::Result<()> {
+        match self.hold(tape)?.protection {
+            Some(reason) => Err(io::Error::other(reason)),
+            None => fs::write(tape.join("erased"), ""),
+        }
+    }
+
+    fn protect(&self, tape: &Path, write_protected: bool) -> io::Result<()> {
+        if write_protected {
+            return fs::write(tape.join("protected"), "");
+        }
+        crate::files::remove_if_there(&tape.join("protected"))
+    }
+
+    fn hold(&self, tape: &Path) -> io::Result<HeldTape> {
+        fs::metadata(tape.join("label"))?;
+        let protection = tape.join("protected").exists().then_some("it is write-protected");
+        Ok(HeldTape { protection, lock: Box::new(()) })
+    }
+
+    fn create(&self, directory: &Path, barcode: &Barcode, _: NewCartridge) -> io::Result<()> {
         let tape = directory.join(barcode);
         match fs::read_to_string(tape.join("label")) {
             Ok(label) if label == UNFINISHED => {}
@@ -140,7 +166,7 @@ impl Site {
     }
 
     pub(crate) fn make_tape(&self, barcode: &str) {
-        FakeCartridges.create(&self.settings.directory, &Barcode::new(barcode).unwrap(), 0).unwrap();
+        FakeCartridges.create(&self.settings.directory, &Barcode::new(barcode).unwrap(), NEW).unwrap();
     }
 
     pub(crate) fn remove_tape(&self, barcode: &str) {

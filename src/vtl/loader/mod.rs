@@ -6,11 +6,13 @@
 //! every instant. Must not know of SCSI or NDMP. Read on in `moves`.
 
 mod adopt;
+mod changes;
 pub mod elements;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod identity;
 mod moves;
+mod parked;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +26,8 @@ use thiserror::Error;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-pub use self::adopt::{ClosedLoader, STAGING_PREFIX};
+pub use self::adopt::STAGING_PREFIX;
+pub use self::changes::Destination;
 use self::elements::DriveView;
 pub use self::elements::{Element, Elements, ShelvedTape};
 pub use self::identity::Identity;
@@ -32,7 +35,7 @@ pub use self::moves::{MoveError, MovedBy};
 use super::barcode::{Barcode, BarcodeError};
 use super::bay::Bay;
 use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Place};
-use super::inventory::{Cartridges, FoundTape, InventoryChange, reconcile};
+use super::inventory::{Cartridges, FoundTape, InventoryChange, NewCartridge, reconcile};
 use super::slots::SlotMap;
 use super::slots::file::{self, SlotFileError};
 use crate::files::open_file;
@@ -126,6 +129,52 @@ pub enum LoaderError {
         /// The loader.
         name: String,
     },
+    /// No mail slot is free.
+    #[error("loader {name} has no free mail slot; empty one, or take the tape out of the robot with --shelf")]
+    NoFreeMailSlot {
+        /// The loader.
+        name: String,
+    },
+    /// No such tape.
+    #[error("loader {name} has no tape {barcode}{hint}")]
+    NoTape {
+        /// The loader.
+        name: String,
+        /// The barcode asked for.
+        barcode: Barcode,
+        /// Empty, or the nearest one.
+        hint: String,
+    },
+    /// A tape in a drive is in use, or may be at any moment.
+    #[error("tape {barcode} is in {} of loader {name}; unload it first: tapesilo tape move {name} {barcode} slot", .place.words())]
+    InDrive {
+        /// The loader.
+        name: String,
+        /// The tape.
+        barcode: Barcode,
+        /// The drive.
+        place: Place,
+    },
+    /// A tape that is not to be destroyed like this.
+    #[error("tape {barcode} of loader {name} is kept: {why}")]
+    Protected {
+        /// The loader.
+        name: String,
+        /// The tape.
+        barcode: Barcode,
+        /// The reason.
+        why: &'static str,
+    },
+    /// A tape that no drive could use.
+    #[error("tape {barcode} of loader {name} cannot come into the robot: {reason}")]
+    Unusable {
+        /// The loader.
+        name: String,
+        /// The tape.
+        barcode: Barcode,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 /// An open loader. It is closed by dropping it; everything is durable before that.
@@ -187,6 +236,7 @@ impl Loader {
             bays,
             settings,
         };
+        loader.sweep();
         loader.repair()?;
         loader.first_inventory()?;
         loader.make_first_tapes()?;
@@ -281,6 +331,12 @@ impl Loader {
         self.state().map.tapes.get(barcode).map(|entry| entry.place)
     }
 
+    /// The slot that a tape was put into or taken out of last.
+    #[must_use]
+    pub fn last_slot(&self) -> Option<u16> {
+        self.state().map.last_slot
+    }
+
     /// The directory of a tape.
     #[must_use]
     pub fn tape_directory(&self, barcode: &Barcode) -> PathBuf {
@@ -294,26 +350,11 @@ impl Loader {
     /// [`LoaderError::Io`] when the directory cannot be listed, [`LoaderError::State`] when the result cannot be kept;
     /// the loader is then unchanged.
     pub fn rescan(&self) -> Result<InventoryChange, LoaderError> {
-        let _changing = guard(&self.changing);
+        let _changing = self.change()?;
+        self.sweep();
         let found = self.scan()?;
         let mounted = self.state().mounted();
         self.take_inventory(&found, &mounted)
-    }
-
-    /// Makes a blank tape in the lowest free slot: `barcode`, or the next one of the loader's family.
-    ///
-    /// # Errors
-    /// [`LoaderError`]; nothing is made when the barcode is taken or no slot is free.
-    pub fn create_tape(&self, barcode: Option<Barcode>, capacity_bytes: u64) -> Result<Barcode, LoaderError> {
-        let _changing = guard(&self.changing);
-        let map = self.state().map.clone();
-        let (next, barcode) = self.admit(&map, barcode)?;
-        let directory = self.tape_directory(&barcode);
-        self.cartridges
-            .create(&self.settings.directory, &barcode, capacity_bytes)
-            .map_err(io_error("create", &directory))?;
-        self.keep(next)?;
-        Ok(barcode)
     }
 
     /// The inventory of a loader that is being opened: no tape is mounted yet, but one that stood in a drive may look
@@ -392,7 +433,8 @@ impl Loader {
     fn make_first_tape(&self, barcode: &Barcode) -> Result<(), LoaderError> {
         let directory = self.tape_directory(barcode);
         let is_there = directory.exists();
-        match self.cartridges.create(&self.settings.directory, barcode, self.settings.tape_capacity_bytes) {
+        let new = NewCartridge { capacity_bytes: self.settings.tape_capacity_bytes, worm: false };
+        match self.cartridges.create(&self.settings.directory, barcode, new) {
             Err(error) if !is_there => Err(io_error("create", &directory)(error)),
             _ => Ok(()),
         }

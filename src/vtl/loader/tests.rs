@@ -5,7 +5,7 @@ use std::fs;
 
 use proptest::prelude::*;
 
-use super::fake::{FakeBay, FakeCartridges, Site, UNFINISHED};
+use super::fake::{FakeBay, FakeCartridges, NEW, Site, UNFINISHED};
 use super::*;
 use crate::vtl::bay::BayError;
 use crate::vtl::inventory::NO_FREE_SLOT;
@@ -169,9 +169,9 @@ fn fewer_slots_put_tapes_on_the_shelf_and_more_bring_them_back() {
 fn tapes_are_made_in_free_slots_only() {
     let site = Site::new(2, 0, 1);
     let (loader, _) = site.open(1);
-    assert!(matches!(loader.create_tape(Some(code("VLT001L8")), 1), Err(LoaderError::Exists { .. })));
-    assert_eq!(loader.create_tape(None, 1).unwrap(), code("VLT002L8"));
-    assert!(matches!(loader.create_tape(None, 1), Err(LoaderError::NoFreeSlot { .. })));
+    assert!(matches!(loader.create_tapes(Some(&code("VLT001L8")), 1, NEW), Err(LoaderError::Exists { .. })));
+    assert_eq!(loader.create_tapes(None, 1, NEW).unwrap(), [code("VLT002L8")]);
+    assert!(matches!(loader.create_tapes(None, 1, NEW), Err(LoaderError::NoFreeSlot { .. })));
     assert!(!site.path("VLT003L8").exists());
 }
 
