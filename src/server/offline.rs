@@ -17,6 +17,7 @@ use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementKind, ElementLayout, Place};
 use crate::vtl::loader::{Element, Elements, Identity, Loader, LoaderError};
 use crate::vtl::slots;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -84,16 +85,34 @@ impl Manager for Offline {
 
     fn change(&self, loader: &str, change: &LoaderChange) -> Option<Result<ChangeReport, String>> {
         let config = self.find(loader)?;
+        let before = known_tapes(config);
         let loader = match opened(config) {
             Ok(loader) => loader,
             Err(error) => return Some(Err(error.to_string())),
         };
         let changed = operations::perform(&loader, config.tape_capacity_bytes, change);
-        Some(
-            changed.map(|changed| {
-                changed.report(tape_reports(&self.catalogue, &config.path, &loader.elements()))
-            }),
-        )
+        let tapes = || tape_reports(&self.catalogue, &config.path, &loader.elements());
+        Some(changed.map(|changed| match change {
+            LoaderChange::Inventory => since(&before, changed.report(Vec::new()), tapes()),
+            _ => changed.report(tapes()),
+        }))
+    }
+}
+
+/// What the slot map says before the loader is opened, which takes an inventory already.
+fn known_tapes(config: &LoaderConfig) -> BTreeSet<String> {
+    let map = slots::file::read(&config.path).ok().flatten();
+    map.map(|map| map.tapes.keys().map(Barcode::to_string).collect()).unwrap_or_default()
+}
+
+/// The report of an inventory, with all that is different from before.
+fn since(before: &BTreeSet<String>, report: ChangeReport, tapes: Vec<TapeReport>) -> ChangeReport {
+    let now: BTreeSet<String> = tapes.iter().map(|tape| tape.barcode.clone()).collect();
+    ChangeReport {
+        added: now.difference(before).cloned().collect(),
+        removed: before.difference(&now).cloned().collect(),
+        tapes: tapes.into_iter().filter(|tape| !before.contains(&tape.barcode)).collect(),
+        ..report
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn import(
 ) -> Result<ImportReport, ToolError> {
     refuse_options(request)?;
     let source = Source::open(config, asked, request)?;
-    if let Some(twin) = twin(config, asked.loader, &source) {
+    if let Some(twin) = twin(config, asked.loader, &source, request) {
         return finish(asked, &source, &twin, progress);
     }
     let barcode = request.barcode.as_deref().unwrap_or(&source.label.barcode);
@@ -342,8 +342,9 @@ struct Twin {
     directory: PathBuf,
 }
 
-/// The tape that an interrupted import made of this source: in the loader anywhere, elsewhere under its barcode.
-fn twin(config: &Config, target: &LoaderConfig, source: &Source) -> Option<Twin> {
+/// The tape that an interrupted import made of this source: in the loader anywhere, elsewhere under its barcode or the
+/// one that is asked for.
+fn twin(config: &Config, target: &LoaderConfig, source: &Source, request: &ImportRequest) -> Option<Twin> {
     let is_twin = |directory: &Path| {
         directory != source.path
             && tape::is_tape(directory)
@@ -351,8 +352,10 @@ fn twin(config: &Config, target: &LoaderConfig, source: &Source) -> Option<Twin>
     };
     let in_target = fs::read_dir(&target.path).into_iter().flatten().flatten().map(|entry| entry.path());
     let in_target = in_target.map(|path| (target.name.clone(), path));
-    let elsewhere = config.loaders.iter().filter(|loader| loader.name != target.name);
-    let elsewhere = elsewhere.map(|loader| (loader.name.clone(), loader.path.join(&source.label.barcode)));
+    let barcodes = [Some(&source.label.barcode), request.barcode.as_ref()];
+    let elsewhere = config.loaders.iter().filter(|loader| loader.name != target.name).flat_map(|loader| {
+        barcodes.into_iter().flatten().map(|barcode| (loader.name.clone(), loader.path.join(barcode)))
+    });
     in_target.chain(elsewhere).find_map(|(loader, directory)| {
         let barcode = Barcode::new(directory.file_name()?.to_str()?).ok()?.to_string();
         is_twin(&fs::canonicalize(&directory).ok()?).then_some(Twin { loader, barcode, directory })

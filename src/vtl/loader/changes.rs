@@ -209,7 +209,9 @@ impl Loader {
 
     /// What the map says of a tape.
     pub(super) fn entry(&self, barcode: &Barcode) -> Result<Entry, LoaderError> {
-        self.state().map.tapes.get(barcode).copied().ok_or_else(|| self.no_tape(barcode))
+        // The lock ends with this statement: finding the nearest name takes it again.
+        let entry = self.state().map.tapes.get(barcode).copied();
+        entry.ok_or_else(|| self.no_tape(barcode))
     }
 
     /// As [`Loader::entry`] for a tape that must not be in a drive.
