@@ -314,10 +314,11 @@ fn copy_directory(from: &Path, to: &Path) {
 fn a_killed_import_loses_nothing() {
     let site = site(true);
     let Some(other) = elsewhere(&site) else { return };
+    let original = make(&site.path(""), "FAR001L8", 160);
+    let (source, before) = (other.path().join("FAR001L8"), data(&original));
     let mut seen = [0; 3];
     for round in 0..24_u64 {
-        let source = make(other.path(), "FAR001L8", 160);
-        let before = data(&source);
+        copy_directory(&original, &source);
         let args = ["tape", "import", "vault", text(&source)];
         let mut child = site.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(round * 8));

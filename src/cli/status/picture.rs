@@ -60,14 +60,14 @@ fn headline(status: &StatusReport, width: usize) -> Vec<String> {
         status.listen.join(", ")
     );
     let second = format!(
-        "{}, {} ({busy} busy), {}, {} of {} used, {}, {}",
+        "{}, {}, {}, {} ({busy} busy), {}, {} of {} used",
+        counted(status.alerts.len() as u64, "alert"),
+        counted(status.sessions.len() as u64, "session"),
         counted(status.loaders.len() as u64, "loader"),
         counted(drives().count() as u64, "drive"),
         counted(sum(|loader| loader.tapes.into()), "tape"),
         ByteSize::human(used),
         ByteSize::human(capacity),
-        counted(status.sessions.len() as u64, "session"),
-        counted(status.alerts.len() as u64, "alert"),
     );
     [first, second].map(|line| cut(&one_line(&line), width)).to_vec()
 }
@@ -302,7 +302,7 @@ mod tests {
             "123.4 GB",
             "1h 6m",
             "100 loaders, 200 drives (1 busy), 99800 tapes",
-            "1 session, 2 alerts",
+            "2 alerts, 1 session, 100",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }

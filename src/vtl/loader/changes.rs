@@ -209,7 +209,6 @@ impl Loader {
 
     /// What the map says of a tape.
     pub(super) fn entry(&self, barcode: &Barcode) -> Result<Entry, LoaderError> {
-        // The lock ends with this statement: finding the nearest name takes it again.
         let entry = self.state().map.tapes.get(barcode).copied();
         entry.ok_or_else(|| self.no_tape(barcode))
     }
