@@ -110,6 +110,9 @@ pub(super) fn open_parked(config: &LoaderConfig) -> Result<Loader, LoaderError> 
     Loader::open_parked(settings(config), drive_count(config), Arc::new(DiskCartridges))
 }
 
+/// A loader of more slots is opened without a look at each tape that its map knows; the inventory follows.
+const INSPECTED_SLOTS_MAX: u32 = 200;
+
 /// How many elements of each kind the configuration asks for.
 pub(super) fn counts(config: &LoaderConfig) -> ElementCounts {
     ElementCounts {
@@ -129,5 +132,6 @@ fn settings(config: &LoaderConfig) -> LoaderSettings {
         tape_capacity_bytes: config.tape_capacity_bytes,
         tape_family: config.tape_family.clone(),
         first_tapes: config.tapes,
+        trusts_map: config.slots > INSPECTED_SLOTS_MAX,
     }
 }

@@ -14,11 +14,12 @@ use super::slots::{Entry, SlotMap};
 /// The tapes on disk, as the loader needs them.
 pub trait Cartridges: Send + Sync {
     /// Every sub-directory of `directory` that is a tape, quickly: this runs on each INITIALIZE ELEMENT STATUS, also
-    /// while some of the tapes are being written. Directories that are no tapes are left out.
+    /// while some of the tapes are being written. Directories that are no tapes are left out. Those of `trusted` are taken
+    /// as sound if there is such a directory.
     ///
     /// # Errors
     /// When the directory cannot be listed; the loader then keeps the inventory it has.
-    fn scan(&self, directory: &Path) -> io::Result<Vec<FoundTape>>;
+    fn scan(&self, directory: &Path, trusted: &BTreeSet<Barcode>) -> io::Result<Vec<FoundTape>>;
 
     /// As [`Cartridges::scan`] for the one tape in `directory`/`barcode`; `None` if there is none.
     ///

@@ -95,8 +95,8 @@ fn move_in(
     if !kind.is_dir() {
         return Err(refuse("it is not a directory".to_owned()));
     }
-    let found = cartridges.scan(&from).map_err(io_error("list", &from))?;
-    match found.iter().find(|tape| tape.barcode == *barcode).map(|tape| &tape.problem) {
+    let found = cartridges.look(&from, barcode).map_err(io_error("look at", &from))?;
+    match found.as_ref().map(|tape| &tape.problem) {
         None => return Err(refuse(format!("there is no tape {barcode} in it"))),
         Some(Some(problem)) => return Err(refuse(problem.clone())),
         Some(None) => {}

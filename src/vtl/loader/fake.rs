@@ -1,5 +1,6 @@
 //! Bays and cartridges for tests: a bay is a variable, a tape is a directory with a `label` file in it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ impl Bay for FakeBay {
 pub(crate) struct FakeCartridges;
 
 impl Cartridges for FakeCartridges {
-    fn scan(&self, directory: &Path) -> io::Result<Vec<FoundTape>> {
+    fn scan(&self, directory: &Path, trusted: &BTreeSet<Barcode>) -> io::Result<Vec<FoundTape>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
@@ -84,14 +85,15 @@ impl Cartridges for FakeCartridges {
             if let (Ok(barcode), Ok(label)) =
                 (Barcode::new(&name), fs::read_to_string(entry.path().join("label")))
             {
-                found.push(FoundTape { barcode, problem: Some(label).filter(|label| !label.is_empty()) });
+                let problem = Some(label).filter(|label| !label.is_empty() && !trusted.contains(&barcode));
+                found.push(FoundTape { barcode, problem });
             }
         }
         Ok(found)
     }
 
     fn look(&self, directory: &Path, barcode: &Barcode) -> io::Result<Option<FoundTape>> {
-        Ok(self.scan(directory)?.into_iter().find(|tape| tape.barcode == *barcode))
+        Ok(self.scan(directory, &BTreeSet::new())?.into_iter().find(|tape| tape.barcode == *barcode))
     }
 
     fn erase(&self, tape: &Path) -> io::Result<()> {
@@ -143,6 +145,7 @@ impl Site {
             tape_capacity_bytes: 1 << 20,
             tape_family: "VLT".into(),
             first_tapes,
+            trusts_map: false,
         };
         Self { directory, settings }
     }

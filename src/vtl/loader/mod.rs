@@ -36,8 +36,8 @@ use super::barcode::{Barcode, BarcodeError};
 use super::bay::Bay;
 use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Place};
 use super::inventory::{Cartridges, FoundTape, InventoryChange, NewCartridge, reconcile};
-use super::slots::SlotMap;
 use super::slots::file::{self, SlotFileError};
+use super::slots::{Entry, SlotMap};
 use crate::files::open_file;
 
 /// The file whose lock says that a process has the loader open.
@@ -62,6 +62,9 @@ pub struct LoaderSettings {
     pub tape_family: String,
     /// How many tapes a new loader is given.
     pub first_tapes: u32,
+    /// At opening, takes the tapes that stand in the robot as sound if their directories are there: to look at each of very
+    /// many takes long. Whoever opens it so is to have the inventory taken soon.
+    pub trusts_map: bool,
 }
 
 /// Why a loader could not be opened or changed.
@@ -257,7 +260,7 @@ impl Loader {
     ) -> Result<Elements, LoaderError> {
         let mut map = file::read(directory)?.unwrap_or_else(|| SlotMap::new(Uuid::nil()));
         map.repair(counts);
-        let found = cartridges.scan(directory).map_err(io_error("list", directory))?;
+        let found = cartridges.scan(directory, &BTreeSet::new()).map_err(io_error("list", directory))?;
         let in_drives = tapes_in_drives(&map);
         let (map, change) = reconcile(&map, counts, &found, &in_drives);
         let identity = Identity::new(map.uuid);
@@ -306,17 +309,18 @@ impl Loader {
     /// A picture of all elements. Never waits for a drive.
     #[must_use]
     pub fn elements(&self) -> Elements {
-        let (map, faults, shelved) = {
-            let state = self.state();
-            (state.map.clone(), state.faults.clone(), state.shelved.clone())
-        };
+        let state = self.state();
         let drives: Vec<DriveView> = self
             .bays
             .iter()
-            .zip(faults)
-            .map(|(bay, fault)| DriveView { serial: bay.serial(), access: bay.picker_access(), fault })
+            .zip(&state.faults)
+            .map(|(bay, fault)| DriveView {
+                serial: bay.serial(),
+                access: bay.picker_access(),
+                fault: fault.clone(),
+            })
             .collect();
-        Elements::new(self.settings.layout, self.counts, &map, &drives, &shelved)
+        Elements::new(self.settings.layout, self.counts, &state.map, &drives, &state.shelved)
     }
 
     /// The place at an element address, if there is one.
@@ -352,7 +356,7 @@ impl Loader {
     pub fn rescan(&self) -> Result<InventoryChange, LoaderError> {
         let _changing = self.change()?;
         self.sweep();
-        let found = self.scan()?;
+        let found = self.scan(&BTreeSet::new())?;
         let mounted = self.state().mounted();
         self.take_inventory(&found, &mounted)
     }
@@ -360,15 +364,21 @@ impl Loader {
     /// The inventory of a loader that is being opened: no tape is mounted yet, but one that stood in a drive may look
     /// damaged until it is loaded, which repairs what a crash left. Only when its directory is gone it leaves.
     fn first_inventory(&self) -> Result<(), LoaderError> {
-        let found = self.scan()?;
+        let in_robot = |entry: &Entry| self.settings.trusts_map && entry.place != Place::Shelf;
+        let trusted = {
+            let state = self.state();
+            let trusted = state.map.tapes.iter().filter(|(_, entry)| in_robot(entry));
+            trusted.map(|(barcode, _)| barcode.clone()).collect()
+        };
+        let found = self.scan(&trusted)?;
         let there: BTreeSet<Barcode> = found.iter().map(|tape| tape.barcode.clone()).collect();
         let in_drives = tapes_in_drives(&self.state().map);
         self.take_inventory(&found, &(&there & &in_drives)).map(drop)
     }
 
-    fn scan(&self) -> Result<Vec<FoundTape>, LoaderError> {
+    fn scan(&self, trusted: &BTreeSet<Barcode>) -> Result<Vec<FoundTape>, LoaderError> {
         let directory = &self.settings.directory;
-        self.cartridges.scan(directory).map_err(io_error("list", directory))
+        self.cartridges.scan(directory, trusted).map_err(io_error("list", directory))
     }
 
     fn take_inventory(
