@@ -79,7 +79,7 @@ impl Reporter for Offline {
 impl Manager for Offline {
     fn adopt(&self, loader: &str, request: &AdoptRequest) -> Option<AdoptResult> {
         let config = self.find(loader)?;
-        let adopted = opened(config).and_then(|loader| Ok(operations::adopt(&loader, request)?));
+        let adopted = opened(config).and_then(|loader| operations::adopt(&loader, request));
         Some(adopted.map_err(|error| error.to_string()))
     }
 

@@ -304,7 +304,7 @@ fn check_copy(
     progress: OnProgress<'_>,
 ) -> Result<Option<String>, ToolError> {
     let found = tape::verify(directory, &mut |done, _| {
-        progress(copied.checked_bytes.saturating_add(done), copied.total_bytes)
+        progress(copied.checked_bytes.saturating_add(done), copied.total_bytes);
     })?;
     if found.is_sound() {
         return Ok(None);
