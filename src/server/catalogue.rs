@@ -58,9 +58,10 @@ impl Catalogue {
         // Taken out while they are used: two reports at a time look twice rather than wait for each other.
         let known = self.loaders().remove(directory).unwrap_or_default();
         let per_thread = tapes.len().div_ceil(THREADS).max(TAPES_PER_THREAD_MIN);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let looked: Vec<(Result<Figures, String>, Option<Known>)> = std::thread::scope(|scope| {
             let known = &known;
-            let look = move |tapes: &[&Barcode]| look_at(directory, tapes, known);
+            let look = move |tapes: &[&Barcode]| look_at(directory, tapes, known, now);
             let mut pieces = tapes.chunks(per_thread);
             let own = pieces.next().unwrap_or_default();
             let others: Vec<_> = pieces.map(|piece| scope.spawn(move || look(piece))).collect();
@@ -95,9 +96,9 @@ fn look_at(
     directory: &Path,
     tapes: &[&Barcode],
     known: &HashMap<Barcode, Known>,
+    now: Duration,
 ) -> Vec<(Result<Figures, String>, Option<Known>)> {
     let opened = open(directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let one = |tape: &&Barcode| {
         let looks = opened.as_ref().and_then(|opened| looks(opened.as_fd(), tape));
         if let (Some((label, data)), Some(known)) = (looks, known.get(*tape))
@@ -167,5 +168,52 @@ impl Figures {
                 .ok()
                 .map(|since| since.as_secs()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tape::{NewTape, create, set_barcode};
+
+    #[test]
+    fn figures_are_remembered_until_a_file_changes() {
+        let scratch = tempfile::tempdir().unwrap();
+        let barcode = Barcode::new("A1").unwrap();
+        let spec = NewTape { barcode: "A1".into(), capacity_bytes: 1000, worm: false };
+        create(&scratch.path().join("A1"), &spec).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let later = now + Duration::from_secs(60);
+        let look =
+            |known: &HashMap<Barcode, Known>, now| look_at(scratch.path(), &[&barcode], known, now).remove(0);
+        let (figures, known) = look(&HashMap::new(), now);
+        assert!(figures.unwrap().capacity_bytes == 1000 && known.is_none(), "it has only just changed");
+        let mut known = look(&HashMap::new(), later).1.unwrap();
+        // Remembered wrongly, so that it shows whether it is read again.
+        known.figures.capacity_bytes = 7;
+        let known = HashMap::from([(barcode.clone(), known)]);
+        assert_eq!(look(&known, later).0.unwrap().capacity_bytes, 7);
+        set_barcode(&scratch.path().join("A1"), "A1").unwrap();
+        assert_eq!(look(&known, later).0.unwrap().capacity_bytes, 1000);
+        std::fs::remove_file(scratch.path().join("A1/data")).unwrap();
+        assert!(look(&known, later).0.is_err());
+    }
+
+    #[test]
+    fn many_tapes_are_looked_at_in_their_order_and_forgotten_when_they_are_gone() {
+        let scratch = tempfile::tempdir().unwrap();
+        let barcodes: Vec<Barcode> = (0..300).map(|n| Barcode::in_family("T", n).unwrap()).collect();
+        for (barcode, capacity_bytes) in barcodes.iter().zip(1..) {
+            let spec = NewTape { barcode: barcode.to_string(), capacity_bytes, worm: false };
+            create(&scratch.path().join(barcode), &spec).unwrap();
+        }
+        let catalogue = Catalogue::default();
+        let all: Vec<&Barcode> = barcodes.iter().collect();
+        let capacities = |looked: Vec<Result<Figures, String>>| -> Vec<u64> {
+            looked.into_iter().map(|figures| figures.unwrap().capacity_bytes).collect()
+        };
+        assert_eq!(capacities(catalogue.look(scratch.path(), &all)), (1..=300).collect::<Vec<u64>>());
+        assert_eq!(capacities(catalogue.look(scratch.path(), &all[..2])), [1, 2]);
+        assert!(catalogue.loaders()[scratch.path()].len() <= 2);
     }
 }

@@ -149,7 +149,7 @@ fn drives(loaders: &[LoaderReport], speeds: &Speeds, terminal: &Terminal) -> Vec
     const COLUMNS: [Column; 8] = [
         Column::name("DRIVE", 10),
         Column::word("STATE"),
-        Column::name("TAPE", 8),
+        Column::name("TAPE", 6),
         Column::number("FILE").dispensable(2),
         Column::number("BLOCK").dispensable(3),
         Column::number("SPEED"),
@@ -201,7 +201,7 @@ fn sessions(sessions: &[SessionReport], terminal: &Terminal) -> Vec<String> {
         Column::name("PEER", 12),
         Column::name("USER", 6).dispensable(2),
         Column::word("NDMP").dispensable(4),
-        Column::name("DEVICE", 10),
+        Column::name("DEVICE", 10).dispensable(1),
         Column::word("MOVER"),
         Column::number("MOVED"),
         Column::number("CONNECTED").dispensable(3),
