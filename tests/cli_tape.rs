@@ -257,7 +257,7 @@ fn what_is_no_image_leaves_no_tape() {
     for (args, expected) in [
         (&["nowhere", "good.tap"][..], "there is no loader \"nowhere\"; known: vault"),
         (&["vault", "missing.tap"], "missing.tap: "),
-        (&["vault", "vault"], "not a regular file"),
+        (&["vault", "vault"], "vault: there is no tape in this directory"),
         (&["vault", "good.tap", "--barcode", "VLT001L8"], "has a tape VLT001L8 already"),
         (&["vault", "good.tap", "--barcode", "../x"], "contains '.'"),
         (

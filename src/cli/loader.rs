@@ -1,5 +1,8 @@
 //! `tapesilo loader …`: the loaders and what is in them.
 
+mod info;
+mod inventory;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -20,6 +23,8 @@ pub(super) enum LoaderCommand {
         /// The loader's name
         name: String,
     },
+    /// Look at a loader's directory again: tapes put there are taken in, those taken away are noticed
+    Inventory(inventory::InventoryArgs),
     /// Make a loader, or take in a directory with all tapes that are in it
     Create(CreateArgs),
     /// Take a loader out of the configuration; its directory and its tapes stay
@@ -63,6 +68,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &LoaderCommand) -> Result<
         LoaderCommand::Info { name } => info(&mut context.out, &source, name),
         LoaderCommand::Create(args) => create(&mut context.out, &source, args),
         LoaderCommand::Delete { name, purge } => delete(&mut context.out, &source, name, *purge),
+        LoaderCommand::Inventory(args) => inventory::run(&mut context.out, &source, args),
     }
 }
 
@@ -129,17 +135,11 @@ fn info(out: &mut Printer, source: &Source, name: &str) -> Result<(), Failure> {
         return out.json(&loader);
     }
     source.announce(out)?;
-    print_loaders(out, std::slice::from_ref(&loader))?;
-    out.line("")?;
-    out.line(&format!("directory  {}", loader.path))?;
-    let user = loader.robot_in_use_by.map(|id| format!(" (open in session {id})")).unwrap_or_default();
-    out.line(&format!("robot      {}{user}", loader.robot_device))?;
-    out.line("")?;
-    print_drives(out, &loader.drives.iter().collect::<Vec<_>>())
+    info::print(out, &loader)
 }
 
 /// One row a loader.
-pub(super) fn print_loaders(out: &mut Printer, loaders: &[LoaderReport]) -> Result<(), Failure> {
+fn print_loaders(out: &mut Printer, loaders: &[LoaderReport]) -> Result<(), Failure> {
     let headings = [
         "LOADER",
         ">DRIVES",
@@ -170,7 +170,7 @@ pub(super) fn print_loaders(out: &mut Printer, loaders: &[LoaderReport]) -> Resu
 }
 
 /// One row a drive.
-pub(super) fn print_drives(out: &mut Printer, drives: &[&DriveReport]) -> Result<(), Failure> {
+fn print_drives(out: &mut Printer, drives: &[&DriveReport]) -> Result<(), Failure> {
     let headings = ["DRIVE", "ALIAS", ">ELEMENT", "SERIAL", "STATE", "TAPE", ">FILE", ">BLOCK", ">SESSION"];
     let rows = drives.iter().map(|drive| {
         vec![

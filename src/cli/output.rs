@@ -1,9 +1,9 @@
-//! Printing: plain lines, tables without colours, or one JSON document.
+//! Printing: plain lines, tables without colours, or one JSON document. (`status` paints its own tables.)
 //!
 //! Everything goes through [`Printer`], which turns a closed pipe into a quiet end. Names may come from the network
 //! or from a directory, so control characters never reach the terminal.
 
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, BufWriter, Stdout, Write};
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use serde::Serialize;
@@ -68,15 +68,15 @@ impl Printer {
         Ok(())
     }
 
-    /// Begins a new picture: clears a terminal, separates pictures elsewhere.
-    pub(super) fn new_picture(&mut self, first: bool) -> Result<(), Failure> {
-        if io::stdout().is_terminal() {
-            write!(self.out, "\x1b[H\x1b[2J").map_err(|error| failure(&error))
-        } else if first {
-            Ok(())
-        } else {
-            writeln!(self.out).map_err(|error| failure(&error))
-        }
+    /// One line for each name and value, the values under each other.
+    pub(super) fn fields(&mut self, fields: &[(&str, String)]) -> Result<(), Failure> {
+        let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        fields.iter().try_for_each(|(name, value)| self.line(&format!("{name:<width$}  {value}")))
+    }
+
+    /// Lines that are printable already, with the colours that they may have.
+    pub(super) fn lines(&mut self, lines: &[String]) -> Result<(), Failure> {
+        lines.iter().try_for_each(|line| writeln!(self.out, "{line}").map_err(|error| failure(&error)))
     }
 
     /// Sends out what was printed.
@@ -113,6 +113,22 @@ pub(super) fn human_duration(seconds: u64) -> String {
     }
 }
 
+/// A time in seconds since 1970 as `2026-11-23 02:37:14 UTC`.
+pub(super) fn human_time(unix_seconds: u64) -> String {
+    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
+    // Days since 0000-03-01, in eras of 400 years: the leap day is the last of its year.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
 /// A value or a dash.
 pub(super) fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
@@ -128,6 +144,20 @@ mod tests {
             [(0, "0s"), (59, "59s"), (60, "1m 0s"), (3600, "1h 0m"), (86_399, "23h 59m"), (273_600, "3d 4h")]
         {
             assert_eq!(human_duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59:59 UTC"),
+            (951_782_400, "2000-02-29 00:00:00 UTC"),
+            (951_868_800, "2000-03-01 00:00:00 UTC"),
+            (1_735_689_599, "2024-12-31 23:59:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00:00 UTC"),
+        ] {
+            assert_eq!(human_time(seconds), text);
         }
     }
 

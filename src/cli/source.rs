@@ -3,7 +3,7 @@
 
 use crate::control::{
     ChangeReport, ClientError, ControlClient, DeleteLoader, DeleteReport, LoaderChange, LoaderReport,
-    LoaderSpec, Service, TapeReport,
+    LoaderSpec, Service, TapeInfoReport, TapeReport,
 };
 
 use super::output::Printer;
@@ -54,6 +54,13 @@ impl Source {
         match self {
             Self::Server(client) => Ok(client.tapes(loader)?),
             Self::Disk(service) => found(&**service, loader, service.tapes(loader)),
+        }
+    }
+
+    pub(super) fn tape(&self, loader: &str, barcode: &str) -> Result<TapeInfoReport, Failure> {
+        match self {
+            Self::Server(client) => Ok(client.tape(loader, barcode)?),
+            Self::Disk(service) => found(&**service, loader, service.tape(loader, barcode)),
         }
     }
 

@@ -1,13 +1,18 @@
 //! `tapesilo tape …`: the tapes of a loader, and what is on them.
 //!
-//! `inspect` looks into a tape, `image` carries tapes in and out; both through the
+//! `change` makes, moves and destroys tapes, `info` tells all of one, `inspect` looks into a tape, `export` and `import` carry tapes out and in; these through the
 //! [`TapeTools`](crate::control::TapeTools) of the hooks.
 
-mod image;
+mod change;
+mod export;
+mod import;
+mod info;
 mod inspect;
 mod sink;
 
 use clap::Subcommand;
+
+pub(super) use change::print as print_change;
 
 use crate::config::ByteSize;
 use crate::control::TapeReport;
@@ -24,6 +29,25 @@ pub(super) enum TapeCommand {
         /// The loader's name
         loader: String,
     },
+    /// Show everything that is known of a tape
+    Info {
+        /// The loader's name
+        loader: String,
+        /// The tape's barcode
+        barcode: String,
+    },
+    /// Make blank tapes in free slots
+    Create(change::CreateArgs),
+    /// Delete a tape with all that is on it
+    Delete(change::DeleteArgs),
+    /// Make a tape blank
+    Erase(change::EraseArgs),
+    /// Move a tape to a slot, drive, mail slot or the shelf
+    Move(change::MoveArgs),
+    /// Put a tape into a mail slot, or with --shelf out of the robot's sight
+    Eject(change::EjectArgs),
+    /// Write-protect a tape; with --off no longer
+    Protect(change::ProtectArgs),
     /// Check every byte of a tape, also one that is in use; exit code 1 if data is in danger
     Verify {
         #[command(flatten)]
@@ -37,9 +61,9 @@ pub(super) enum TapeCommand {
     /// Write one file of a tape to standard output: its records, one behind the other
     Cat(inspect::CatArgs),
     /// Write a tape as a SIMH .tap image
-    Export(image::ExportArgs),
-    /// Make a new tape from a SIMH .tap image, in a free slot of a loader
-    Import(image::ImportArgs),
+    Export(export::ExportArgs),
+    /// Take tape directories or SIMH .tap images into free slots of a loader
+    Import(import::ImportArgs),
 }
 
 pub(super) fn run(context: &mut Context<'_>, command: TapeCommand) -> Result<(), Failure> {
@@ -48,11 +72,18 @@ pub(super) fn run(context: &mut Context<'_>, command: TapeCommand) -> Result<(),
             let source = Source::choose(context)?;
             list(context, &source, &loader)
         }
+        TapeCommand::Info { loader, barcode } => info::info(context, &loader, &barcode),
+        TapeCommand::Create(args) => change::create(context, args),
+        TapeCommand::Delete(args) => change::delete(context, args),
+        TapeCommand::Erase(args) => change::erase(context, args),
+        TapeCommand::Move(args) => change::move_tape(context, args),
+        TapeCommand::Eject(args) => change::eject(context, args),
+        TapeCommand::Protect(args) => change::protect(context, args),
         TapeCommand::Verify { tape } => inspect::verify(context, &tape),
         TapeCommand::Files { tape } => inspect::files(context, &tape),
         TapeCommand::Cat(args) => inspect::cat(context, &args),
-        TapeCommand::Export(args) => image::export(context, &args),
-        TapeCommand::Import(args) => image::import(context, args),
+        TapeCommand::Export(args) => export::export(context, &args),
+        TapeCommand::Import(args) => import::import(context, args),
     }
 }
 

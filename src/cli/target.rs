@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 
 use crate::config::Config;
+use crate::control::{ClientError, no_tape_message};
 
 use super::{Context, Failure};
 
@@ -47,8 +48,8 @@ pub(super) fn locate(
 
 fn in_loader(config: &Config, name: &str, barcode: &str) -> Result<PathBuf, Failure> {
     let Some(loader) = config.loaders.iter().find(|loader| loader.name == name) else {
-        let known: Vec<&str> = config.loaders.iter().map(|loader| loader.name.as_str()).collect();
-        return Err(Failure::Message(format!("there is no loader {name:?}; known: {}", known.join(", "))));
+        let known: Vec<String> = config.loaders.iter().map(|loader| loader.name.clone()).collect();
+        return Err(ClientError::no_loader(name, &known).into());
     };
     // A barcode is a name: it must not lead anywhere else.
     let mut parts = Path::new(barcode).components();
@@ -57,8 +58,8 @@ fn in_loader(config: &Config, name: &str, barcode: &str) -> Result<PathBuf, Fail
     if is_name && directory.is_dir() {
         return Ok(directory);
     }
-    Err(Failure::Message(format!(
-        "loader {name} has no tape {barcode:?} in {}; `tapesilo tape list {name}` shows its tapes",
-        loader.path.display()
-    )))
+    let entries = std::fs::read_dir(&loader.path).into_iter().flatten().flatten();
+    let there = entries.filter(|entry| entry.path().join("label.toml").exists());
+    let known: Vec<String> = there.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    Err(Failure::Message(no_tape_message(name, barcode, known.iter().map(String::as_str))))
 }

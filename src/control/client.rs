@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::change::{ChangeReport, DeleteLoader, DeleteReport, LoaderChange, LoaderSpec, ReloadReport};
-use super::report::{LoaderReport, StatusReport, TapeReport};
+use super::report::{LoaderReport, StatusReport, TapeInfoReport, TapeReport};
 use super::routes::{ErrorBody, encode, no_loader_message};
 use super::tools::{AdoptReport, AdoptRequest};
 
@@ -118,6 +118,14 @@ impl ControlClient {
     /// As [`ClientError`] lists; `Refused` with status 404 if there is no such loader.
     pub fn tapes(&self, loader: &str) -> Result<Vec<TapeReport>, ClientError> {
         self.get(&format!("/v1/loaders/{}/tapes", encode(loader)))
+    }
+
+    /// `GET /v1/loaders/{name}/tapes/{barcode}`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 404 if there is no such loader or tape.
+    pub fn tape(&self, loader: &str, barcode: &str) -> Result<TapeInfoReport, ClientError> {
+        self.get(&format!("/v1/loaders/{}/tapes/{}", encode(loader), encode(barcode)))
     }
 
     /// `POST /v1/loaders/{name}/adopt`

@@ -16,8 +16,10 @@ pub use change::{
     ChangeReport, DeleteLoader, DeleteReport, LoaderChange, LoaderSpec, Manager, ReloadReport, ShelvedReport,
 };
 pub use client::{ClientError, ControlClient};
+pub(crate) use report::no_tape_message;
 pub use report::{
-    AlertReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
+    AlertReport, CopyReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeCounters,
+    TapeInfoReport, TapeInfoResult, TapeReport, TapeStates, TapesResult, VIRTUAL, percent,
 };
 pub use routes::Service;
 pub use server::{ControlError, ControlServer};

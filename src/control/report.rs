@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::names::nearest;
+
 /// Tells what there is. Called on blocking threads: it may take a lock or read a disk, but must not hang.
 pub trait Reporter: Send + Sync {
     /// Everything at one moment.
@@ -15,6 +17,37 @@ pub trait Reporter: Send + Sync {
     fn loader(&self, name: &str) -> Option<LoaderReport>;
     /// A loader's tapes ordered by barcode; `None` if there is no such loader, or why they cannot be listed.
     fn tapes(&self, loader: &str) -> Option<TapesResult>;
+    /// Everything that is known of one tape; `None` if there is no such loader, or why it cannot be told: also that
+    /// there is no such tape.
+    fn tape(&self, loader: &str, barcode: &str) -> Option<TapeInfoResult> {
+        let tapes = match self.tapes(loader)? {
+            Ok(tapes) => tapes,
+            Err(why) => return Some(Err(why)),
+        };
+        let known = tapes.iter().map(|tape| tape.barcode.as_str());
+        let missing = no_tape_message(loader, barcode, known);
+        let tape = tapes.iter().find(|tape| tape.barcode == barcode).cloned();
+        Some(tape.map(|tape| TapeInfoReport::new(loader, tape)).ok_or(missing))
+    }
+}
+
+/// What the reports call loaders and tapes that are files on disk.
+pub const VIRTUAL: &str = "virtual";
+
+/// One tape, or one line that says why nothing can be told.
+pub type TapeInfoResult = Result<TapeInfoReport, String>;
+
+/// One line that names the tape that is not there and the one that was meant.
+pub(crate) fn no_tape_message<'a>(
+    loader: &str,
+    barcode: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let list = format!("`tapesilo tape list {loader}` shows its tapes");
+    match nearest(barcode, known) {
+        Some(meant) => format!("loader {loader} has no tape {barcode:?}; did you mean {meant}? {list}"),
+        None => format!("loader {loader} has no tape {barcode:?}; {list}"),
+    }
 }
 
 /// A loader's tapes, or one line that says why they cannot be listed.
@@ -78,6 +111,56 @@ pub struct LoaderReport {
     pub space_level: Option<String>,
     /// Why the loader does not work, if it does not: one line.
     pub problem: Option<String>,
+    /// Always `virtual`: its tapes are files.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What its serial numbers derive from; `null` before a server has made it.
+    pub uuid: Option<String>,
+    /// The robot's serial number.
+    pub robot_serial: Option<String>,
+    /// The robot's element address.
+    pub robot_element: u16,
+    /// Element address of the first mail slot.
+    pub first_mail_slot_element: u16,
+    /// Element address of the first drive.
+    pub first_drive_element: u16,
+    /// Element address of the first slot.
+    pub first_slot_element: u16,
+    /// Storage elements without a tape.
+    pub slots_free: u32,
+    /// The highest slot that holds a tape, from 0; `null` if none does.
+    pub last_used_slot: Option<u32>,
+    /// How many tapes are where, and what they are.
+    pub tapes_by_state: TapeStates,
+    /// Capacity of a new tape.
+    pub tape_capacity_bytes: u64,
+    /// What new barcodes begin with.
+    pub tape_family: String,
+    /// How its drives store records from now on: `none`, `zstd` or `lz4`.
+    pub compression: String,
+    /// Whether a blank tape appears when one is full.
+    pub new_tape_at_end_of_medium: bool,
+}
+
+/// How many tapes of a loader are where, and what they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TapeStates {
+    /// In slots.
+    pub in_slots: u32,
+    /// In drives.
+    pub in_drives: u32,
+    /// In mail slots.
+    pub in_mail_slots: u32,
+    /// Out of the robot's reach.
+    pub on_shelf: u32,
+    /// Without data.
+    pub blank: u32,
+    /// Write-protected.
+    pub write_protected: u32,
+    /// Written once, never overwritten.
+    pub worm: u32,
+    /// With a problem.
+    pub with_problem: u32,
 }
 
 /// One tape drive.
@@ -130,6 +213,92 @@ pub struct TapeReport {
     pub modified_unix_seconds: Option<u64>,
     /// What is wrong with it, in one line.
     pub problem: Option<String>,
+}
+
+/// `tapesilo tape info LOADER BARCODE`: what `tape list` says of it, and everything else that is known.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TapeInfoReport {
+    /// Always `virtual`: it is files.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The loader it is in.
+    pub loader: String,
+    /// As in the list.
+    #[serde(flatten)]
+    pub tape: TapeReport,
+    /// What ties its label to its log.
+    pub uuid: Option<String>,
+    /// Its directory.
+    pub directory: String,
+    /// The slot it is in, or goes back to: `slot 3`.
+    pub home: Option<String>,
+    /// The same as an element address.
+    pub home_element: Option<u16>,
+    /// What of its capacity is not in use.
+    pub free_bytes: u64,
+    /// What is in use, in percent of the capacity, with one decimal.
+    pub used_percent: f64,
+    /// Records on it; `null` if they have not been counted.
+    pub records: Option<u64>,
+    /// When it was made: seconds since 1970-01-01 UTC.
+    pub created_unix_seconds: Option<u64>,
+    /// What was done with it; `null` if its label cannot be read.
+    pub counters: Option<TapeCounters>,
+    /// How the loader's drives store records from now on: `none`, `zstd` or `lz4`.
+    pub compression: Option<String>,
+    /// Copies elsewhere.
+    pub copies: Vec<CopyReport>,
+}
+
+impl TapeInfoReport {
+    /// What follows from the list's line alone.
+    #[must_use]
+    pub fn new(loader: &str, tape: TapeReport) -> Self {
+        Self {
+            kind: VIRTUAL.to_owned(),
+            loader: loader.to_owned(),
+            free_bytes: tape.capacity_bytes.saturating_sub(tape.used_bytes),
+            used_percent: percent(tape.used_bytes, tape.capacity_bytes),
+            tape,
+            ..Self::default()
+        }
+    }
+}
+
+/// With one decimal; of nothing it is 0.
+#[must_use]
+pub fn percent(part: u64, whole: u64) -> f64 {
+    let tenths = (u128::from(part) * 1000).checked_div(u128::from(whole)).unwrap_or_default();
+    u32::try_from(tenths).map_or(f64::INFINITY, f64::from) / 10.0
+}
+
+/// What was done with a tape since it was made. Kept when a tape is unloaded: a crash loses what was counted since the
+/// load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TapeCounters {
+    /// Loads into a drive.
+    pub loads: u64,
+    /// Bytes of records written.
+    pub bytes_written: u64,
+    /// Bytes of records read.
+    pub bytes_read: u64,
+    /// Records written.
+    pub records_written: u64,
+    /// Records read.
+    pub records_read: u64,
+    /// Filemarks written.
+    pub filemarks_written: u64,
+    /// Reads and movements that met damage.
+    pub medium_errors: u64,
+}
+
+/// One copy of a tape elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyReport {
+    /// Where it is.
+    pub target: String,
+    /// How far it is.
+    pub state: String,
 }
 
 /// One NDMP control connection.

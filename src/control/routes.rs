@@ -60,6 +60,11 @@ pub(super) fn answer(service: &dyn Service, question: &Question) -> Answer {
             Some(Err(why)) => failed(500, &why),
             None => no_loader(service, name),
         },
+        ("GET", ["v1", "loaders", name, "tapes", barcode]) => match service.tape(name, barcode) {
+            Some(Ok(tape)) => json(&tape),
+            Some(Err(why)) => failed(404, &why),
+            None => no_loader(service, name),
+        },
         ("POST", segments) => post(segments).unwrap_or_else(|| nothing_there(question)),
         (_, ["v1", "reload"] | ["v1", "loaders", _, "adopt" | "change" | "delete"]) => {
             failed(405, &format!("{} is not possible here; use POST", question.method))
@@ -260,6 +265,10 @@ mod tests {
             ("GET", "/v1/loaders/x", 404, "no loader \\\"x\\\"; known: a b/ü"),
             ("GET", "/v1/loaders/x/tapes", 404, "no loader"),
             ("GET", "/v1/loaders/sick/tapes", 500, "slots.toml is damaged"),
+            ("GET", "/v1/loaders/a%20b%2F%C3%BC/tapes/", 200, "\"copies\":[]"),
+            ("GET", "/v1/loaders/a%20b%2F%C3%BC/tapes/X", 404, "has no tape \\\"X\\\""),
+            ("GET", "/v1/loaders/sick/tapes/X", 404, "slots.toml is damaged"),
+            ("GET", "/v1/loaders/x/tapes/X", 404, "no loader"),
             ("GET", "/v1/loaders/%ZZ", 400, "percent-encoded"),
             ("GET", "/v1/loaders/%FF", 400, "percent-encoded"),
             ("GET", "/v1/loaders/%F", 400, "percent-encoded"),

@@ -45,10 +45,12 @@ pub trait TapeTools {
         progress: OnProgress<'_>,
     ) -> Result<ExportReport, ToolError>;
 
-    /// Makes a tape from a SIMH image and puts it into a free slot of a loader.
+    /// Makes a tape from a SIMH image, or takes a tape's directory, and puts it into a free slot of a loader. A
+    /// directory is let go of only when the loader has the tape durably.
     ///
     /// # Errors
-    /// If the image is not understood, or the loader does not take the tape. There is then no tape.
+    /// If it is not understood, the tape is in use, or the loader does not take it. Nothing has changed then, unless the
+    /// message says that the tape is there and only its source could not be removed.
     fn import(&self, request: &ImportRequest, progress: OnProgress<'_>) -> Result<ImportReport, ToolError>;
 }
 
@@ -57,14 +59,18 @@ pub trait TapeTools {
 pub struct ImportRequest {
     /// The loader's name.
     pub loader: String,
-    /// The image.
+    /// The image, or the tape's directory.
     pub file: PathBuf,
-    /// The new tape's barcode, if it was given.
+    /// The tape's barcode in the loader, if it was given.
     pub barcode: Option<String>,
     /// The new tape's capacity, if it was given.
     pub capacity_bytes: Option<u64>,
-    /// Take records that are marked as read with errors.
+    /// Take records of an image that are marked as read with errors.
     pub accept_bad_records: bool,
+    /// Take a tape's directory though it is damaged.
+    pub accept_damage: bool,
+    /// Leave what is imported where it is: of images, that is so anyhow, of directories refused.
+    pub keep: bool,
 }
 
 /// `tapesilo tape verify`
@@ -178,14 +184,20 @@ pub struct ImportReport {
     pub place: String,
     /// Its capacity.
     pub capacity_bytes: u64,
-    /// Records on it.
-    pub records: u64,
-    /// Filemarks on it.
-    pub filemarks: u64,
-    /// Sum of the records' lengths.
-    pub record_bytes: u64,
+    /// Records on it; `null` if they were not counted.
+    pub records: Option<u64>,
+    /// Filemarks on it; `null` if they were not counted.
+    pub filemarks: Option<u64>,
+    /// Sum of the records' lengths; `null` if they were not read.
+    pub record_bytes: Option<u64>,
     /// What the operator should know of it, one line each.
     pub notices: Vec<String>,
+    /// What was imported.
+    pub source: String,
+    /// What that was: `image` or `directory`.
+    pub kind: String,
+    /// Whether the source is gone: the tape's directory was moved, not copied.
+    pub source_removed: bool,
 }
 
 /// `POST /v1/loaders/{name}/adopt`: a tape for the loader.

@@ -8,9 +8,11 @@
 
 mod assembly;
 mod cartridges;
+mod catalogue;
 mod defaults;
 mod host;
 mod import;
+mod info;
 mod known;
 mod manage;
 mod metrics;

@@ -2,6 +2,8 @@
 //!
 //! It must not wait for a drive: everything comes from published state.
 
+use super::catalogue::Catalogue;
+use super::info::about_tape;
 use super::offline::{loader_report, tape_reports};
 use super::operations;
 use super::state::ServerState;
@@ -9,7 +11,7 @@ use crate::config::LoaderConfig;
 use crate::control::{
     AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport,
     LoaderChange, LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport,
-    TapeReport, TapesResult,
+    TapeInfoResult, TapeReport, TapesResult,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
@@ -27,6 +29,7 @@ pub(super) struct LiveReporter {
     addresses: Vec<SocketAddr>,
     started: Instant,
     started_unix_seconds: u64,
+    catalogue: Catalogue,
 }
 
 impl LiveReporter {
@@ -38,6 +41,7 @@ impl LiveReporter {
             addresses,
             started: Instant::now(),
             started_unix_seconds: since.as_secs(),
+            catalogue: Catalogue::default(),
         }
     }
 
@@ -62,7 +66,7 @@ impl LiveReporter {
     ) -> (LoaderReport, Vec<TapeReport>) {
         let elements = loader.elements();
         let tapes = self.tapes_of(config, &elements);
-        let mut report = loader_report(config, &elements, &tapes);
+        let mut report = loader_report(config, Some(loader.identity()), &elements, &tapes);
         let robot = sessions.iter().find(|session| session.device.as_ref() == Some(&report.robot_device));
         report.robot_in_use_by = robot.map(|session| session.id);
         let world = self.shared.world();
@@ -142,6 +146,12 @@ impl Reporter for LiveReporter {
         let (config, loader) = self.find(loader)?;
         Some(Ok(self.tapes_of(&config, &loader.elements())))
     }
+
+    fn tape(&self, loader: &str, barcode: &str) -> Option<TapeInfoResult> {
+        let (config, loader) = self.find(loader)?;
+        let elements = loader.elements();
+        Some(about_tape(&config, &elements, barcode, &self.tapes_of(&config, &elements)))
+    }
 }
 
 impl Manager for LiveReporter {
@@ -172,7 +182,7 @@ impl Manager for LiveReporter {
 impl LiveReporter {
     /// A loader's tapes. The disk shows of a mounted tape only what has been flushed; its drive knows better.
     fn tapes_of(&self, config: &LoaderConfig, elements: &Elements) -> Vec<TapeReport> {
-        let mut tapes = tape_reports(&config.path, elements);
+        let mut tapes = tape_reports(&self.catalogue, &config.path, elements);
         let (names, world) = (config.device_names(), self.shared.world());
         let own = world.drives.iter().filter(|drive| names.iter().any(|name| name == drive.name()));
         for status in own.map(DriveHandle::status).filter(|status| status.medium == MediumStatus::Ready) {

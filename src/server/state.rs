@@ -5,6 +5,7 @@
 //! never wait for a change. `manage` and `reload` do the work.
 
 use super::assembly::{OpenLoader, world};
+use super::catalogue::Catalogue;
 use super::manage;
 use super::offline::{loader_report, tape_reports};
 use super::reload::reload;
@@ -147,8 +148,8 @@ impl ServerState {
 /// A loader that was just opened.
 pub(super) fn report_of(open: &OpenLoader) -> LoaderReport {
     let elements = open.loader.elements();
-    let tapes = tape_reports(&open.config.path, &elements);
-    loader_report(&open.config, &elements, &tapes)
+    let tapes = tape_reports(&Catalogue::default(), &open.config.path, &elements);
+    loader_report(&open.config, Some(open.loader.identity()), &elements, &tapes)
 }
 
 /// The configuration as the file has it when the loader was taken out of it.

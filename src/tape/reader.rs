@@ -11,6 +11,8 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::error::TapeError;
 use super::index;
 use super::label::{self, Label};
@@ -83,6 +85,11 @@ impl TapeReader {
     /// The label, if it or its backup can be read.
     pub fn label(&self) -> Option<&Label> {
         self.label.as_ref()
+    }
+
+    /// The uuid of the log.
+    pub fn uuid(&self) -> Uuid {
+        self.medium.header().uuid
     }
 
     /// Counts how often data on the tape was overwritten or erased; starts at 1.

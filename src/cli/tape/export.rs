@@ -1,11 +1,11 @@
-//! `tape export` and `tape import`: tapes to SIMH images and back.
+//! `tape export`: tapes to SIMH images.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::config::ByteSize;
-use crate::control::{ExportReport, ImportRequest};
+use crate::control::ExportReport;
 
 use super::super::progress::Progress;
 use super::super::target::locate;
@@ -29,24 +29,6 @@ pub(in crate::cli) struct ExportArgs {
     /// Replace the file if it exists
     #[arg(long)]
     force: bool,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct ImportArgs {
-    /// The loader's name
-    loader: String,
-    /// The image's file
-    #[arg(value_name = "FILE.tap")]
-    file: PathBuf,
-    /// The new tape's barcode [default: the file's name without .tap if it is a barcode, else the loader's next]
-    #[arg(long, value_name = "BARCODE")]
-    barcode: Option<String>,
-    /// The new tape's capacity, such as "6 TB" [default: the loader's, or more if the image needs it]
-    #[arg(long, value_name = "SIZE")]
-    capacity: Option<ByteSize>,
-    /// Take records that the image marks as read with errors, as if they were good
-    #[arg(long)]
-    accept_bad_records: bool,
 }
 
 pub(super) fn export(context: &mut Context<'_>, args: &ExportArgs) -> Result<(), Failure> {
@@ -76,36 +58,4 @@ pub(super) fn export(context: &mut Context<'_>, args: &ExportArgs) -> Result<(),
     context
         .out
         .line(&format!("tape {barcode} is in {file}: {records} records of {size}, {filemarks} filemarks"))
-}
-
-pub(super) fn import(context: &mut Context<'_>, args: ImportArgs) -> Result<(), Failure> {
-    let config = context.look()?;
-    let request = ImportRequest {
-        loader: args.loader,
-        file: args.file,
-        barcode: args.barcode,
-        capacity_bytes: args.capacity.map(ByteSize::bytes),
-        accept_bad_records: args.accept_bad_records,
-    };
-    let report = {
-        let mut progress = Progress::new();
-        let tools = context.hooks.tape_tools(Some(&config));
-        tools.import(&request, &mut |done, total| progress.update(done, total))?
-    };
-    if context.out.json {
-        return context.out.json(&report);
-    }
-    for notice in &report.notices {
-        context.out.line(&format!("note: {notice}"))?;
-    }
-    context.out.line(&format!(
-        "tape {} is in {} of loader {}: {} records of {}, {} filemarks, capacity {}",
-        report.barcode,
-        report.place,
-        report.loader,
-        report.records,
-        ByteSize::human(report.record_bytes),
-        report.filemarks,
-        ByteSize::human(report.capacity_bytes)
-    ))
 }
