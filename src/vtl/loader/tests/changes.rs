@@ -147,6 +147,6 @@ fn without_a_server_the_drives_keep_what_they_hold() {
     assert_eq!(loader.place_of(&code("VLT001L8")), Some(Place::Drive(1)));
     assert_eq!(bays[0].state().holds, Some(code("VLT002L8")));
     drop((loader, bays));
-    let parked = Loader::open_parked(site.settings.clone(), 2, Arc::new(FakeCartridges)).unwrap();
+    let parked = Loader::open_parked(site.settings, 2, Arc::new(FakeCartridges)).unwrap();
     assert_eq!(parked.move_tape(&code("VLT001L8"), Destination::AnySlot).unwrap(), Place::Slot(0));
 }
