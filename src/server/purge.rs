@@ -5,7 +5,7 @@
 
 use crate::tape;
 use crate::vtl::barcode::Barcode;
-use crate::vtl::loader::{LOCK_NAME, STAGING_PREFIX};
+use crate::vtl::loader::{DELETED_PREFIX, LOCK_NAME, MAKING_PREFIX, STAGING_PREFIX};
 use crate::vtl::slots;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What the name of a tape that is being deleted begins with.
-const DELETED_PREFIX: &str = ".deleted-";
+const UNSEEN: [&str; 3] = [STAGING_PREFIX, DELETED_PREFIX, MAKING_PREFIX];
 
 /// What one entry of a loader's directory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,7 +106,7 @@ fn kind(path: &Path) -> Kind {
     if metadata.is_dir() {
         return match Barcode::new(name) {
             Ok(_) if tape::is_tape(path) => Kind::Tape,
-            _ if name.starts_with(STAGING_PREFIX) || name.starts_with(DELETED_PREFIX) => Kind::Leftover,
+            _ if UNSEEN.iter().any(|prefix| name.starts_with(prefix)) => Kind::Leftover,
             _ => Kind::Foreign,
         };
     }

@@ -17,15 +17,13 @@ use crate::files::{open_file, sync_directory};
 use crate::server::Offline;
 use crate::tape::{self, TapeReader, Verification};
 use crate::vtl::barcode::Barcode;
+use crate::vtl::loader::DELETED_PREFIX;
 use rustix::fs::{Access, access};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
-
-/// What the name of a directory begins with that is being removed. No barcode does.
-const LET_GO_PREFIX: &str = ".deleted-";
 
 /// A tape's directory outside the loader, locked.
 struct Source {
@@ -165,7 +163,7 @@ impl Source {
 
     /// Removes the directory: first out of everybody's sight, in one step, then what is in it.
     fn let_go(&self) -> io::Result<()> {
-        let hidden = self.parent.join(format!("{LET_GO_PREFIX}{}", Uuid::new_v4()));
+        let hidden = self.parent.join(format!("{DELETED_PREFIX}{}", Uuid::new_v4()));
         fs::rename(&self.path, &hidden)?;
         sync_directory(&self.parent)?;
         fs::remove_dir_all(&hidden)?;
@@ -398,7 +396,7 @@ fn finish(
 fn remove_let_go(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let uuid = name.to_str().and_then(|name| name.strip_prefix(LET_GO_PREFIX));
+        let uuid = name.to_str().and_then(|name| name.strip_prefix(DELETED_PREFIX));
         if uuid.is_some_and(|uuid| Uuid::parse_str(uuid).is_ok()) {
             let _ = fs::remove_dir_all(entry.path());
         }

@@ -1,8 +1,8 @@
 //! What an operator does to a loader's tapes: make, delete, erase, protect, move by hand and eject.
 //!
 //! As with the robot's moves there is one change at a time, and it is acknowledged when it is on stable storage. A
-//! deletion is done at the instant in which the tape's directory gets a name that no inventory looks at; what stands
-//! under such a name is removed then, by the next inventory, or at the next start. Read on in `moves`.
+//! deletion is done at the instant in which the tape's directory gets a name that no inventory looks at, and a new tape is
+//! there when it loses such a name; what stands under one is removed then, by the next inventory, or at the next start. Read on in `moves`.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,9 @@ use crate::vtl::inventory::{HeldTape, NewCartridge};
 use crate::vtl::slots::{Entry, SlotMap};
 
 /// What the name of a directory begins with that is being deleted. No barcode does.
-const DELETED_PREFIX: &str = ".deleted-";
+pub const DELETED_PREFIX: &str = ".deleted-";
+/// The same of one in which tapes are being made.
+pub const MAKING_PREFIX: &str = ".making-";
 
 /// Where an operator wants a tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,17 +55,28 @@ impl Loader {
             next = with_one_more;
             barcodes.push(barcode);
         }
-        let directory = &self.settings.directory;
-        for (made, barcode) in barcodes.iter().enumerate() {
-            if let Err(error) = self.cartridges.create(directory, barcode, new) {
-                for barcode in &barcodes[..made] {
-                    self.discard(barcode);
-                }
-                return Err(io_error("create", &self.tape_directory(barcode))(error));
-            }
-        }
+        let workshop = self.settings.directory.join(format!("{MAKING_PREFIX}{}", Uuid::new_v4().simple()));
+        let made = self.make_in(&workshop, &barcodes, new);
+        // Empty if all went well.
+        remove_unseen(&workshop);
+        made?;
         self.keep(next)?;
         Ok(barcodes)
+    }
+
+    /// Makes the tapes out of every inventory's sight, and gives them their names when all of them are there.
+    fn make_in(&self, workshop: &Path, barcodes: &[Barcode], new: NewCartridge) -> Result<(), LoaderError> {
+        fs::create_dir(workshop).map_err(io_error("create", workshop))?;
+        for barcode in barcodes {
+            let made = self.cartridges.create(workshop, barcode, new);
+            made.map_err(io_error("create", &self.tape_directory(barcode)))?;
+        }
+        for barcode in barcodes {
+            let directory = self.tape_directory(barcode);
+            fs::rename(workshop.join(barcode), &directory).map_err(io_error("create", &directory))?;
+        }
+        let directory = &self.settings.directory;
+        sync_directory(directory).map_err(io_error("synchronise", directory))
     }
 
     /// Deletes a tape and all that is on it. `force`: also one that is protected, or that cannot be read.
@@ -86,7 +99,7 @@ impl Loader {
         self.keep(next)?;
         self.state().shelved.remove(barcode);
         drop(held);
-        remove_buried(&grave);
+        remove_unseen(&grave);
         info!("loader {}: tape {barcode} is deleted", self.settings.name);
         Ok(())
     }
@@ -254,28 +267,22 @@ impl Loader {
         Ok(grave)
     }
 
-    /// Removes a blank tape that was made a moment ago and is in no map.
-    fn discard(&self, barcode: &Barcode) {
-        match self.bury(barcode) {
-            Ok(grave) => remove_buried(&grave),
-            Err(error) => warn!("tape {barcode} stays, though it should not have been made: {error}"),
-        }
-    }
-
-    /// Removes what deletions left that a crash cut off.
+    /// Removes what a crash left of making and deleting tapes.
     pub(super) fn sweep(&self) {
         let Ok(entries) = fs::read_dir(&self.settings.directory) else { return };
         for entry in entries.flatten() {
-            if entry.file_name().to_str().is_some_and(|name| name.starts_with(DELETED_PREFIX)) {
-                remove_buried(&entry.path());
+            let name = entry.file_name();
+            let is_unseen = |name: &str| name.starts_with(DELETED_PREFIX) || name.starts_with(MAKING_PREFIX);
+            if name.to_str().is_some_and(is_unseen) {
+                remove_unseen(&entry.path());
             }
         }
     }
 }
 
-/// The tape is gone already: what cannot be removed now is removed by the next inventory.
-fn remove_buried(grave: &Path) {
-    if let Err(error) = fs::remove_dir_all(grave) {
-        warn!("{} of a deleted tape cannot be removed yet: {error}", grave.display());
+/// What is in it is no tape any more, or never became one: what cannot be removed now is removed by the next inventory.
+fn remove_unseen(directory: &Path) {
+    if let Err(error) = fs::remove_dir_all(directory) {
+        warn!("{} cannot be removed yet: {error}", directory.display());
     }
 }

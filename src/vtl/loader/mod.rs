@@ -28,7 +28,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 pub use self::adopt::STAGING_PREFIX;
-pub use self::changes::Destination;
+pub use self::changes::{DELETED_PREFIX, Destination, MAKING_PREFIX};
 use self::elements::DriveView;
 pub use self::elements::{Element, Elements, ShelvedTape};
 pub use self::identity::Identity;
