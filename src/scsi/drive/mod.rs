@@ -62,6 +62,7 @@ pub fn identity(drive: &dyn TapeDrive) -> DeviceIdentity {
 
 fn dispatch(request: &mut Request<'_>) -> Handled {
     let command = commands::find(request.cdb)?;
+    tracing::trace!(command = command.name, "drive");
     if command.reports_attention {
         attention(request)?;
     }

@@ -23,7 +23,8 @@ pub(super) fn rewind(request: &mut Request<'_>) -> Handled {
     moved(request.drive, rewound)
 }
 
-/// LOAD UNLOAD (SSC-3 7.3). RETENSION and IMMEDIATE change nothing here: a load takes no time worth waiting apart.
+/// LOAD UNLOAD (SSC-3 7.3). Also who loads a tape itself is told that there is another one: Linux's driver does not know its
+/// position until then. RETENSION and IMMEDIATE change nothing here: a load takes no time worth waiting apart.
 pub(super) fn load_unload(request: &mut Request<'_>) -> Handled {
     let cdb = request.cdb;
     let (load, end_of_tape, hold) = (cdb.bit::<4>(0), cdb.bit::<4>(2), cdb.bit::<4>(3));
@@ -34,8 +35,6 @@ pub(super) fn load_unload(request: &mut Request<'_>) -> Handled {
         return Err(Sense::invalid_bit(4, 2));
     }
     let result = if load { request.drive.load() } else { request.drive.unload() };
-    // Who loads a tape itself needs not be told.
-    request.nexus.loads_seen = Some(request.drive.loads());
     moved(request.drive, result)
 }
 
@@ -86,12 +85,10 @@ fn space_result(count: i64, spaced: Spaced) -> Handled {
     Err(Sense { information, ..sense })
 }
 
-/// LOCATE(10) (SSC-3 7.4) to a logical object of the one partition.
+/// LOCATE(10) (SSC-3 7.4) to a logical object of the one partition. The device's own addresses (BT), which Linux asks for
+/// unless told otherwise, are the numbers of the objects.
 pub(super) fn locate_10(request: &mut Request<'_>) -> Handled {
     let cdb = request.cdb;
-    if cdb.bit::<1>(2) {
-        return Err(Sense::invalid_bit(1, 2)); // BT: device-specific addresses
-    }
     if cdb.bit::<1>(1) && cdb.byte::<8>() != 0 {
         return Err(Sense::invalid_byte(8)); // CP: there is one partition
     }
@@ -139,17 +136,19 @@ pub(super) fn read_block_limits(request: &mut Request<'_>) -> Handled {
     Ok(Ok(request.cdb.cut(vec![0, high, middle, low, minimum_high, minimum_low], u32::MAX)).into())
 }
 
-/// READ POSITION (SSC-3 7.7): short form, long form, extended form.
+/// READ POSITION (SSC-3 7.7): short form, also with the device's own addresses, which are the same; long form, extended
+/// form.
 pub(super) fn read_position(request: &mut Request<'_>) -> Handled {
     const BEGINNING: u8 = 0x80;
     const END: u8 = 0x40;
     const BUFFER_UNKNOWN: u8 = 0x30;
     const NOT_REPRESENTABLE: u8 = 0x04;
     const SHORT: u8 = 0;
+    const SHORT_OWN_ADDRESSES: u8 = 1;
     const LONG: u8 = 6;
     const EXTENDED: u8 = 8;
     let form = request.cdb.byte::<1>() & 0x1f;
-    if !matches!(form, SHORT | LONG | EXTENDED) {
+    if !matches!(form, SHORT | SHORT_OWN_ADDRESSES | LONG | EXTENDED) {
         return Err(Sense::invalid_bit(1, 4));
     }
     let drive = &mut *request.drive;
@@ -159,7 +158,7 @@ pub(super) fn read_position(request: &mut Request<'_>) -> Handled {
     flags |= if position.past_early_warning { END } else { 0 };
     let block = position.block.to_be_bytes();
     let (data, allocation) = match form {
-        SHORT => {
+        SHORT | SHORT_OWN_ADDRESSES => {
             let mut data = vec![0; 20];
             match u32::try_from(position.block) {
                 Ok(block) => {

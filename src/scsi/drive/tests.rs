@@ -266,6 +266,12 @@ fn positions_agree_with_the_tape() {
     assert_eq!(position, [0x30, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(sense(&mut drive, &[0x2b, 0, 0, 0, 0, 0, 9, 0, 0, 0]), Sense::END_OF_DATA);
     assert_eq!(sense(&mut drive, &[0x2b, 2, 0, 0, 0, 0, 0, 0, 1, 0]), Sense::invalid_byte(8));
+    assert_eq!(
+        data(&mut drive, &[0x34, 1, 0, 0, 0, 0, 0, 0, 0, 0]).len(),
+        20,
+        "Linux's st asks for this form"
+    );
+    assert!(data(&mut drive, &[0x2b, 4, 0, 0, 0, 0, 4, 0, 0, 0]).is_empty(), "and locates by such addresses");
     assert_eq!(sense(&mut drive, &[0x34, 7, 0, 0, 0, 0, 0, 0, 0, 0]), Sense::invalid_bit(1, 4));
     let file = |file| [0x92, 0x08, 0, 0, 0, 0, 0, 0, 0, 0, 0, file, 0, 0, 0, 0];
     assert!(data(&mut drive, &file(1)).is_empty());
