@@ -1,5 +1,6 @@
 //! The drive's commands on a real tape: what a DMA that sends CDBs gets, beside what NDMP's tape interface sees of the same
 //! drive. The other half, to the byte and without a tape, is in `src/scsi/drive/tests.rs`.
+#![allow(clippy::unwrap_used, reason = "a test bench fails where it stands")]
 
 use std::path::Path;
 

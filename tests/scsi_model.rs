@@ -1,5 +1,6 @@
 //! Random sequences of CDBs, and of NDMP's tape operations between them, against a tape that is a plain list: after each
 //! step the outcome, READ POSITION and the drive's published position agree with it.
+#![allow(clippy::unwrap_used, reason = "a test bench fails where it stands")]
 
 use proptest::prelude::*;
 use tapesilo::scsi::Nexus;
@@ -59,7 +60,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..6_u8).prop_map(Step::LocateFile),
         1 => Just(Step::Rewind),
         1 => Just(Step::Erase),
-        1 => length.clone().prop_map(Step::Verify),
+        1 => length.prop_map(Step::Verify),
         1 => Just(Step::Reload),
         2 => (any::<u8>(), 1..3000_u16).prop_map(|(byte, length)| Step::HostWrite(byte, length)),
         1 => (1..3000_u16).prop_map(Step::HostRead),
