@@ -212,6 +212,47 @@ fn a_block_length_outlasts_cartridges_and_leaves_ndmp_alone() {
 }
 
 #[test]
+fn objects_have_the_same_numbers_in_either_mode() {
+    let bench = Bench::new();
+    bench.write_all(&[&[1; 5000]]);
+    bench.fixed(100);
+    assert_eq!(bench.execute(&six(0x0a, FIXED, 3), &[2; 300], 0).sense, None);
+    assert_eq!((bench.marks(1), bench.at()), (None, (5, 1)));
+    bench.fixed(0);
+    assert_eq!(bench.at(), (5, 1));
+    assert_eq!(bench.sense(&[0x2b, 0, 0, 0, 0, 0, 1, 0, 0, 0]), None);
+    assert_eq!(bench.read(0, 100), (vec![2; 100], None));
+    bench.fixed(5000);
+    bench.rewind();
+    assert_eq!((bench.read(FIXED, 1), bench.at()), ((vec![1; 5000], None), (1, 0)));
+}
+
+#[test]
+fn unbuffered_writes_and_damage_are_told_as_they_happen() {
+    let bench = Bench::with(64 * MIB, false, |path| {
+        let mut tape = Tape::open(path).unwrap();
+        tape.write_record(&[1; 3000]).unwrap();
+        tape.write_record(&[2; 3000]).unwrap();
+        tape.close().unwrap();
+        let log = path.join("data");
+        let mut bytes = std::fs::read(&log).unwrap();
+        let at = bytes.windows(3000).position(|window| window == [1; 3000]).unwrap();
+        bytes[at + 100] ^= 1;
+        std::fs::write(&log, bytes).unwrap();
+    });
+    assert_eq!(bench.read(0, 3000), (vec![], some(Sense::MEDIUM_DAMAGED, 3000)));
+    assert_eq!(bench.at(), (1, 0), "behind the damaged record");
+    assert_eq!(bench.read(0, 3000), (vec![2; 3000], None));
+    let alert = bench.execute(&[0x4d, 0, 0x6e, 0, 0, 0, 3, 0, 9, 0], &[], 9).data_in;
+    assert_eq!(alert[8], 1, "TapeAlert 3");
+    bench.rewind();
+    assert_eq!(bench.sense(&six(0x13, 0, 3000)), some(Sense::MEDIUM_DAMAGED, 3000));
+    assert_eq!(bench.execute(&[0x15, 0x10, 0, 0, 4, 0], &[0; 4], 0).sense, None);
+    bench.write_all(&[&[3; 50]]);
+    assert_eq!(bench.at(), (2, 0));
+}
+
+#[test]
 fn explicit_addresses_are_gone_to_first() {
     let bench = Bench::new();
     for (block, record) in [(0, b"aaa"), (1, b"bbb"), (2, b"ccc")] {

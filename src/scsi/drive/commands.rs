@@ -98,6 +98,7 @@ pub(super) const COMMANDS: &[Command] = &[
     command("PERSISTENT RESERVE OUT, RELEASE", OUT, Plain, reserve::release).action(2),
     command("PERSISTENT RESERVE OUT, CLEAR", OUT, Plain, reserve::clear).action(3),
     command("PERSISTENT RESERVE OUT, PREEMPT", OUT, Plain, reserve::preempt).action(4),
+    command("PERSISTENT RESERVE OUT, PREEMPT AND ABORT", OUT, Plain, reserve::preempt).action(5),
     command("PERSISTENT RESERVE OUT, REGISTER AND IGNORE EXISTING KEY", OUT, Plain, reserve::register_and_ignore).action(6),
     command("WRITE FILEMARKS(16)", &[cdb::WRITE_FILEMARKS_16, 0x03, 0, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, 0], Any, data::write_filemarks_16),
     command("READ(16)", &[cdb::READ_16, 0x03, 0, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, 0], Any, data::read_16),

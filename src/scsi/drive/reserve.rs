@@ -263,6 +263,7 @@ pub(super) fn clear(request: &mut Request<'_>) -> Handled {
 }
 
 /// PREEMPT (SPC-4 5.9.11.4): removes the registrations of a key, and takes the reservation if it was theirs.
+/// There is nothing to abort: a command ends before the next one begins.
 pub(super) fn preempt(request: &mut Request<'_>) -> Handled {
     let kind = kind(request)?;
     let Some(keys) = registered_keys(request)? else { return Ok(Outcome::conflict()) };
