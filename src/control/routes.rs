@@ -182,8 +182,8 @@ pub(super) fn encode(name: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::report::{LoaderReport, StatusReport, TapeReport, TapesResult};
     use super::super::tools::{AdoptRequest, AdoptResult};
+    use super::super::report::{LoaderReport, StatusReport, TapeReport, TapesResult};
     use super::*;
 
     struct Fake;

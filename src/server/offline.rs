@@ -6,10 +6,7 @@
 use super::assembly::counts;
 use super::cartridges::DiskCartridges;
 use crate::config::{Config, LoaderConfig};
-use crate::control::{
-    AdoptRequest, AdoptResult, DriveReport, LoaderReport, Manager, Reporter, StatusReport, TapeReport,
-    TapesResult,
-};
+use crate::control::{AdoptRequest, AdoptResult, DriveReport, LoaderReport, Manager, Reporter, StatusReport, TapeReport, TapesResult};
 use crate::tape::{self, Summary, TapeError};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementKind, ElementLayout, Place};

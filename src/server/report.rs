@@ -6,8 +6,8 @@ use super::ServerError;
 use super::offline::{loader_report, tape_reports};
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
-    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DriveReport, LoaderReport, Manager, Reporter,
-    SessionReport, StatusReport, TapeReport, TapesResult,
+    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DriveReport, LoaderReport, Manager, Reporter, SessionReport,
+    StatusReport, TapeReport, TapesResult,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
@@ -43,8 +43,7 @@ impl LiveReporter {
     /// The loaders of the configuration that are open, in its order.
     fn served(&self) -> Vec<(&LoaderConfig, Arc<Loader>)> {
         let world = self.shared.world();
-        let open =
-            |config: &LoaderConfig| world.robots.iter().find(|loader| loader.name() == config.name).cloned();
+        let open = |config: &LoaderConfig| world.robots.iter().find(|loader| loader.name() == config.name).cloned();
         self.config.loaders.iter().filter_map(|config| Some((config, open(config)?))).collect()
     }
 
@@ -119,6 +118,7 @@ impl Reporter for LiveReporter {
         let (config, loader) = self.find(loader)?;
         Some(Ok(self.tapes_of(config, &loader.elements())))
     }
+
 }
 
 impl Manager for LiveReporter {
