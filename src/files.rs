@@ -7,7 +7,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 
 /// Opens the regular file at `path`. A symbolic link is not followed (a write through it would change a file
@@ -28,8 +28,19 @@ pub(crate) fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<Fi
 pub(crate) fn write_anew(path: &Path, content: &[u8]) -> io::Result<()> {
     remove_if_there(path)?;
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    give_to_owner_of_directory(&file, path)?;
     file.write_all(content)?;
     file.sync_all()
+}
+
+/// What root writes in a directory of the server's user must be that user's, or the server could not read it.
+fn give_to_owner_of_directory(file: &File, path: &Path) -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let owner = fs::metadata(parent)?;
+    fchown(file, Some(owner.uid()), Some(owner.gid()))
 }
 
 /// Removes a file; one that is not there is as good.

@@ -8,6 +8,7 @@ pub mod config;
 pub mod control;
 mod files;
 pub mod mover;
+pub mod names;
 pub mod ndmp;
 pub mod scsi;
 pub mod server;

@@ -20,10 +20,10 @@ impl Hooks for Program {
     fn serve(
         &self,
         config: Config,
-        _: &ConfigOrigin,
+        origin: &ConfigOrigin,
         ready: &(dyn Fn(&[SocketAddr]) + Sync),
     ) -> Result<(), BoxError> {
-        server::run(&config, ready)
+        server::run(config, origin.file(), ready)
     }
 
     fn offline(&self, config: &Config, file: Option<&Path>) -> Box<dyn Service> {

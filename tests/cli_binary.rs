@@ -12,7 +12,8 @@ use serde_json::Value;
 use tapesilo::cli::{self, BoxError, ExitCode, Hooks};
 use tapesilo::config::{Config, ConfigOrigin};
 use tapesilo::control::{
-    ControlServer, DriveReport, LoaderReport, Manager, Reporter, Service, StatusReport, TapeReport, TapeTools, TapesResult,
+    ControlServer, DriveReport, LoaderReport, Manager, Reporter, Service, StatusReport, TapeReport,
+    TapeTools, TapesResult,
 };
 use tokio::sync::oneshot;
 

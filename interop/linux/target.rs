@@ -15,12 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tapesilo::scsi::outcome::Outcome;
 use tapesilo::scsi::{Nexus, changer, drive};
+use tapesilo::server::DiskCartridges;
 use tapesilo::tape::{self, Compression, NewTape, Tape};
-use tapesilo::vtl::barcode::Barcode;
 use tapesilo::vtl::bay::Bay;
 use tapesilo::vtl::drive::{DriveHandle, DriveLease, Holder};
 use tapesilo::vtl::element::ElementLayout;
-use tapesilo::vtl::inventory::{Cartridges, FoundTape};
 use tapesilo::vtl::loader::{Loader, LoaderSettings};
 
 /// The longest data segment taken, and the longest burst.
@@ -63,28 +62,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The tapes of a loader: directories made by the tape format itself.
-struct Disk;
-
-impl Cartridges for Disk {
-    fn scan(&self, directory: &Path) -> io::Result<Vec<FoundTape>> {
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(directory)? {
-            let entry = entry?;
-            let Ok(barcode) = Barcode::new(&entry.file_name().to_string_lossy()) else { continue };
-            if tape::is_tape(&entry.path()) {
-                found.push(FoundTape { barcode, problem: None });
-            }
-        }
-        found.sort_by(|a, b| a.barcode.cmp(&b.barcode));
-        Ok(found)
-    }
-
-    fn create(&self, directory: &Path, barcode: &Barcode, capacity_bytes: u64) -> io::Result<()> {
-        create(directory, barcode.as_str(), capacity_bytes, false).map(drop)
-    }
-}
-
 fn create(directory: &Path, barcode: &str, capacity_bytes: u64, worm: bool) -> io::Result<PathBuf> {
     let spec = NewTape { barcode: barcode.to_owned(), capacity_bytes, worm };
     let path = directory.join(barcode);
@@ -125,9 +102,10 @@ impl Library {
             tape_capacity_bytes,
             tape_family: "TS".into(),
             first_tapes,
+            trusts_map: false,
         };
         let bays = drives.iter().map(|drive| Arc::new(drive.clone()) as Arc<dyn Bay>).collect();
-        let loader = Loader::open(settings, bays, Arc::new(Disk))?;
+        let loader = Loader::open(settings, bays, Arc::new(DiskCartridges))?;
         create(directory, "WRM001L8", tape_capacity_bytes, true)?;
         let protected = create(directory, "WPR001L8", tape_capacity_bytes, false)?;
         Tape::open(&protected)?.set_write_protected(true)?;

@@ -1,9 +1,11 @@
 //! `tapesilo loader …`: the loaders and what is in them.
 
-use clap::Subcommand;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 
 use crate::config::ByteSize;
-use crate::control::{DriveReport, LoaderReport};
+use crate::control::{DeleteLoader, DriveReport, LoaderReport, LoaderSpec};
 
 use super::output::{Printer, or_dash};
 use super::source::Source;
@@ -18,6 +20,40 @@ pub(super) enum LoaderCommand {
         /// The loader's name
         name: String,
     },
+    /// Make a loader, or take in a directory with all tapes that are in it
+    Create(CreateArgs),
+    /// Take a loader out of the configuration; its directory and its tapes stay
+    Delete {
+        /// The loader's name
+        name: String,
+        /// Remove its tapes, too: for ever
+        #[arg(long)]
+        purge: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateArgs {
+    /// The loader's name; it becomes part of the NDMP device names
+    name: String,
+    /// Its directory, new or with tapes in it [default: one of its name beside the last loader's]
+    #[arg(long, value_name = "DIR")]
+    path: Option<PathBuf>,
+    /// Slots [default: 1000, or as many as the tapes in its directory take]
+    #[arg(long, value_name = "N")]
+    slots: Option<u32>,
+    /// Drives [default: 2]
+    #[arg(long, value_name = "N")]
+    drives: Option<u32>,
+    /// Mail slots [default: 4]
+    #[arg(long, value_name = "N")]
+    mail_slots: Option<u32>,
+    /// Capacity of its new tapes, such as "20 GiB" [default: 1 TB]
+    #[arg(long, value_name = "SIZE")]
+    tape_capacity: Option<String>,
+    /// What the barcodes of its new tapes begin with [default: from its name, other than the other loaders']
+    #[arg(long, value_name = "PREFIX")]
+    tape_family: Option<String>,
 }
 
 pub(super) fn run(context: &mut Context<'_>, command: &LoaderCommand) -> Result<(), Failure> {
@@ -25,7 +61,57 @@ pub(super) fn run(context: &mut Context<'_>, command: &LoaderCommand) -> Result<
     match command {
         LoaderCommand::List => list(&mut context.out, &source),
         LoaderCommand::Info { name } => info(&mut context.out, &source, name),
+        LoaderCommand::Create(args) => create(&mut context.out, &source, args),
+        LoaderCommand::Delete { name, purge } => delete(&mut context.out, &source, name, *purge),
     }
+}
+
+fn create(out: &mut Printer, source: &Source, args: &CreateArgs) -> Result<(), Failure> {
+    let loader = source.create_loader(&spec(args)?)?;
+    if out.json {
+        return out.json(&loader);
+    }
+    let LoaderReport { name, path, slots, mail_slots, tapes, .. } = &loader;
+    let drives = loader.drives.len();
+    out.line(&format!(
+        "loader {name} created in {path}: {slots} slots, {mail_slots} mail slots, {drives} drives, {tapes} tapes"
+    ))?;
+    let drives: Vec<&str> = loader.drives.iter().map(|drive| drive.name.as_str()).collect();
+    out.line(&format!("NDMP devices: {}, {}", loader.robot_device, drives.join(", ")))
+}
+
+fn spec(args: &CreateArgs) -> Result<LoaderSpec, Failure> {
+    // A server stands in another directory than whoever types this.
+    let path = args.path.as_ref().map(std::path::absolute).transpose()?;
+    let path = path.map(|path| path.into_os_string().into_string()).transpose();
+    let path =
+        path.map_err(|path| Failure::Message(format!("{}: the path is no UTF-8 text", path.display())))?;
+    Ok(LoaderSpec {
+        name: args.name.clone(),
+        path,
+        slots: args.slots,
+        drives: args.drives,
+        mail_slots: args.mail_slots,
+        tape_capacity: args.tape_capacity.clone(),
+        tape_family: args.tape_family.clone(),
+    })
+}
+
+fn delete(out: &mut Printer, source: &Source, name: &str, purge: bool) -> Result<(), Failure> {
+    let report = source.delete_loader(name, &DeleteLoader { purge })?;
+    if out.json {
+        return out.json(&report);
+    }
+    let (name, path) = (&report.name, &report.path);
+    if !report.purged {
+        return out
+            .line(&format!("loader {name} deleted; {path} stays as it is, with {} tapes", report.tapes));
+    }
+    out.line(&format!("loader {name} deleted with its tapes"))?;
+    if report.left.is_empty() {
+        return Ok(());
+    }
+    out.line(&format!("not the loader's, and left in {path}: {}", report.left.join(", ")))
 }
 
 fn list(out: &mut Printer, source: &Source) -> Result<(), Failure> {

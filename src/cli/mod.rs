@@ -1,6 +1,6 @@
 //! The command line: what may be typed, and which file does it.
 //!
-//! One file a command group (`serve`, `check`, `status`, `loader`, `tape`); `target` finds a tape, `source` decides whether the running
+//! One file a command group (`serve`, `check`, `status`, `reload`, `loader`, `tape`); `target` finds a tape, `source` decides whether the running
 //! server or the disk answers, `output` prints. What the commands need of the server itself comes in through
 //! [`Hooks`], so that nothing here knows NDMP or tapes. `main.rs` gives the hooks.
 
@@ -9,6 +9,7 @@ mod loader;
 mod logging;
 mod output;
 mod progress;
+mod reload;
 mod serve;
 mod source;
 mod status;
@@ -96,6 +97,8 @@ enum Command {
     Check,
     /// Show the running server: loaders, drives, sessions, alerts
     Status(status::StatusArgs),
+    /// Have the running server read its configuration anew; no session is dropped
+    Reload,
     /// Loaders: virtual tape libraries
     #[command(subcommand)]
     Loader(loader::LoaderCommand),
@@ -123,6 +126,7 @@ where
         Command::Serve(args) => serve::run(&mut context, args),
         Command::Check => check::run(&mut context),
         Command::Status(args) => status::run(&mut context, &args),
+        Command::Reload => reload::run(&mut context),
         Command::Loader(command) => loader::run(&mut context, &command),
         Command::Tape(command) => tape::run(&mut context, command),
     };
@@ -173,11 +177,7 @@ impl Context<'_> {
             }
         }
         let (config, origin, _) = usable(loaded)?;
-        let file = match origin {
-            ConfigOrigin::File(file) | ConfigOrigin::Backup { file, .. } => Some(file),
-            ConfigOrigin::Embedded(_) => None,
-        };
-        Ok((config, file))
+        Ok((config, origin.file().map(Path::to_owned)))
     }
 }
 

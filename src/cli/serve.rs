@@ -37,6 +37,7 @@ pub(super) fn run(context: &mut Context<'_>, args: ServeArgs) -> Result<(), Fail
     }
     if !args.listen.is_empty() {
         config.server.listen = args.listen;
+        config.server.is_listen_overridden = true;
     }
     let instructions = match &origin {
         ConfigOrigin::Embedded(directory) => Some((directory.clone(), config.clone())),

@@ -60,6 +60,7 @@ impl Checker<'_, '_> {
         }
         let server = Server {
             listen: self.listen(raw),
+            is_listen_overridden: false,
             state_dir: self
                 .path(SECTION, "state_dir", raw.state_dir.as_ref())
                 .unwrap_or_else(|| PathBuf::from("/var/lib/tapesilo")),

@@ -61,6 +61,7 @@ fn embedded(directory: &Path, password: Option<Secret>) -> Config {
     Config {
         server: Server {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 10_000))],
+            is_listen_overridden: false,
             state_dir: directory.join("state"),
             control_socket: directory.join("control.sock"),
             data_ports: None,

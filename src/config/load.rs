@@ -103,6 +103,23 @@ pub fn load_file(file: &Path) -> Loaded {
     Loaded { origin, config: spare.value, errors, warnings }
 }
 
+/// Reads and checks a configuration file alone: while something better is in force, a backup is no remedy.
+#[must_use]
+pub fn read_file(file: &Path) -> Checked<Config> {
+    read_and_check(file).1
+}
+
+impl ConfigOrigin {
+    /// Where changes to the configuration are kept; none for the embedded default.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(file) | Self::Backup { file, .. } => Some(file),
+            Self::Embedded(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for ConfigOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -132,7 +149,7 @@ fn read_and_check(file: &Path) -> (bool, Checked<Config>) {
     }
 }
 
-fn read_text(file: &Path) -> io::Result<String> {
+pub(super) fn read_text(file: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     File::open(file)?.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > CONFIG_BYTES_MAX) {

@@ -29,6 +29,8 @@ pub struct Config {
 pub struct Server {
     /// Where NDMP control connections are accepted; at least one.
     pub listen: Vec<SocketAddr>,
+    /// Whether the command line says where to listen, and not the file.
+    pub is_listen_overridden: bool,
     /// Jobs and locks; never tape data.
     pub state_dir: PathBuf,
     /// The Unix socket that `tapesilo`'s other commands talk to.

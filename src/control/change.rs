@@ -167,6 +167,9 @@ pub struct DeleteReport {
     pub purged: bool,
     /// Tapes that stay in its directory.
     pub tapes: u32,
+    /// What a purge left in its directory, because it is not the loader's.
+    #[serde(default)]
+    pub left: Vec<String>,
 }
 
 /// `POST /v1/reload`

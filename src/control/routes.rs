@@ -9,11 +9,15 @@ use serde::de::DeserializeOwned;
 
 use super::change::Manager;
 use super::report::Reporter;
+use crate::names::nearest;
 
 /// What stands behind the control socket.
 pub trait Service: Reporter + Manager {}
 
 impl<S: Reporter + Manager> Service for S {}
+
+/// More loaders than this are not listed in an error's one line.
+const KNOWN_SHOWN_MAX: usize = 8;
 
 /// A status code and a JSON body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,11 +128,15 @@ pub(super) fn failed(status: u16, why: &str) -> Answer {
     Answer { status, body: serde_json::to_vec(&body).unwrap_or_default() }
 }
 
-/// One line that names the loader that is not there and those that are.
+/// One line that names the loader that is not there, and the one that was meant or those that are.
 pub(crate) fn no_loader_message(name: &str, known: &[String]) -> String {
-    let known =
-        if known.is_empty() { "there are none".to_owned() } else { format!("known: {}", known.join(", ")) };
-    format!("there is no loader {name:?}; {known}")
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean {meant:?}?"),
+        None if known.is_empty() => "there are none".to_owned(),
+        None if known.len() > KNOWN_SHOWN_MAX => "`tapesilo loader list` shows all".to_owned(),
+        None => format!("known: {}", known.join(", ")),
+    };
+    format!("there is no loader {name:?}; {hint}")
 }
 
 fn no_loader(service: &dyn Service, name: &str) -> Answer {
@@ -182,8 +190,8 @@ pub(super) fn encode(name: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tools::{AdoptRequest, AdoptResult};
     use super::super::report::{LoaderReport, StatusReport, TapeReport, TapesResult};
+    use super::super::tools::{AdoptRequest, AdoptResult};
     use super::*;
 
     struct Fake;

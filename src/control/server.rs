@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::routes::{Service, Answer, Question, answer, failed};
+use super::routes::{Answer, Question, Service, answer, failed};
 
 /// Connections at one time; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 16;

@@ -13,12 +13,58 @@ use crate::tape;
 use crate::vtl::bay::Bay;
 use crate::vtl::drive::DriveHandle;
 use crate::vtl::element::{ElementCounts, ElementLayout};
-use crate::vtl::loader::{Loader, LoaderSettings};
+use crate::vtl::loader::{Loader, LoaderError, LoaderSettings, NewTapes};
 use std::sync::Arc;
-use uuid::Uuid;
 
-/// Opens everything the configuration names.
-pub(super) fn assemble(config: &Config) -> Result<World, ServerError> {
+/// One loader that is open, with its drives.
+pub(super) struct OpenLoader {
+    /// What it was opened with, and what of it was changed since.
+    pub(super) config: LoaderConfig,
+    pub(super) loader: Arc<Loader>,
+    /// In the order of their elements.
+    pub(super) drives: Vec<DriveHandle>,
+}
+
+/// Opens every loader that the configuration names.
+pub(super) fn assemble(config: &Config) -> Result<Vec<OpenLoader>, ServerError> {
+    let mut known = KnownLoaders::load(&config.server.state_dir);
+    let open = |loader| {
+        open_known_loader(loader, &mut known)
+            .map_err(|error| format!("loader {:?}: {error}", loader.name).into())
+    };
+    config.loaders.iter().map(open).collect()
+}
+
+/// Opens a loader, unless its directory is one that has held a loader and does not now.
+pub(super) fn open_known_loader(
+    config: &LoaderConfig,
+    known: &mut KnownLoaders,
+) -> Result<OpenLoader, ServerError> {
+    known.check(&config.path)?;
+    let open = open_loader(config)?;
+    known.remember(&config.path, open.loader.uuid());
+    Ok(open)
+}
+
+/// Opens one loader with its drives. The only place where that is done: at the start, by `loader create` and by a
+/// reload, with a server and without.
+pub(super) fn open_loader(config: &LoaderConfig) -> Result<OpenLoader, ServerError> {
+    // The drives' serial numbers come from the loader's identity, and the loader is opened with its drives.
+    let identity = Loader::identity_of(&config.path)?;
+    let mut drives = Vec::new();
+    for index in 0..drive_count(config) {
+        let name = config.drive_device(index.into());
+        let serial = identity.drive_serial(index);
+        let world_wide_name = identity.drive_world_wide_name(index);
+        drives.push(DriveHandle::start(&name, &serial, world_wide_name, compression(config))?);
+    }
+    let bays = drives.iter().map(|drive| Arc::new(drive.clone()) as Arc<dyn Bay>).collect();
+    let loader = Loader::open(settings(config), bays, Arc::new(DiskCartridges))?;
+    Ok(OpenLoader { config: config.clone(), loader: Arc::new(loader), drives })
+}
+
+/// What sessions are to share from now on: the open loaders, and of the configuration all the rest.
+pub(super) fn world(config: &Config, open: &[OpenLoader]) -> World {
     let mut world = World {
         facts: Facts {
             identity: host::identity(),
@@ -33,43 +79,76 @@ pub(super) fn assemble(config: &Config) -> Result<World, ServerError> {
         },
         sessions_max: config.server.max_sessions,
     };
-    let mut known = KnownLoaders::load(&config.server.state_dir);
-    for loader in &config.loaders {
-        open_known_loader(loader, &mut known, &mut world)
-            .map_err(|error| format!("loader {:?}: {error}", loader.name))?;
+    for OpenLoader { config, loader, drives } in open {
+        for (index, drive) in (0..).zip(drives) {
+            let serial = loader.identity().drive_serial(index);
+            world.facts.tapes.push(device(config, drive.name().to_owned(), serial, &DRIVE));
+            world.drives.push(drive.clone());
+        }
+        world.facts.robots.push(device(config, config.robot_device(), loader.serial(), &CHANGER));
+        world.robots.push(loader.clone());
     }
-    Ok(world)
+    world
 }
 
-fn open_known_loader(
-    config: &LoaderConfig,
-    known: &mut KnownLoaders,
-    world: &mut World,
-) -> Result<(), ServerError> {
-    known.check(&config.path)?;
-    let uuid = open_loader(config, world)?;
-    known.remember(&config.path, uuid);
-    Ok(())
+/// Whoever wants a loader for itself: no session gets a device of it any more. Dropped, they get them again.
+pub(super) struct Reserved<'a>(&'a OpenLoader);
+
+impl OpenLoader {
+    /// Keeps sessions from the loader's devices, unless one of them has one open.
+    pub(super) fn reserve(&self) -> Result<Reserved<'_>, ServerError> {
+        let name = &self.config.name;
+        // Dropped on an error, it gives back what was taken.
+        let reserved = Reserved(self);
+        for drive in &self.drives {
+            drive
+                .retire()
+                .map_err(|holder| format!("loader {name}: {} is open in {holder}", drive.name()))?;
+        }
+        let robot = self.config.robot_device();
+        self.loader.forbid_robot().map_err(|holder| format!("loader {name}: {robot} is open in {holder}"))?;
+        Ok(reserved)
+    }
+
+    /// What can change of an open loader without anybody noticing.
+    pub(super) fn adjust(&mut self, config: &LoaderConfig) {
+        if config.compression != self.config.compression {
+            self.drives.iter().for_each(|drive| drive.set_compression(compression(config)));
+        }
+        self.loader.set_new_tapes(NewTapes {
+            family: config.tape_family.clone(),
+            capacity_bytes: config.tape_capacity_bytes,
+        });
+        self.config = LoaderConfig {
+            compression: config.compression,
+            tape_family: config.tape_family.clone(),
+            tape_capacity_bytes: config.tape_capacity_bytes,
+            new_tape_at_end_of_medium: config.new_tape_at_end_of_medium,
+            tapes: config.tapes,
+            aliases: config.aliases.clone(),
+            ..self.config.clone()
+        };
+    }
 }
 
-fn open_loader(config: &LoaderConfig, world: &mut World) -> Result<Uuid, ServerError> {
-    // The drives' serial numbers come from the loader's identity, and the loader is opened with its drives.
-    let identity = Loader::identity_of(&config.path)?;
-    let mut bays: Vec<Arc<dyn Bay>> = Vec::new();
-    for index in 0..drive_count(config) {
-        let name = config.drive_device(index.into());
-        let serial = identity.drive_serial(index);
-        let world_wide_name = identity.drive_world_wide_name(index);
-        let drive = DriveHandle::start(&name, &serial, world_wide_name, compression(config))?;
-        bays.push(Arc::new(drive.clone()));
-        world.drives.push(drive);
-        world.facts.tapes.push(device(config, name, serial, &DRIVE));
+impl Reserved<'_> {
+    /// Flushes and closes the tapes, which stay in their drives, and lets go of the directory, for good.
+    pub(super) fn close(self) {
+        for drive in &self.0.drives {
+            if drive.shut_down_and_wait().is_err() {
+                tracing::error!(drive = drive.name(), "the drive's thread was gone before the end");
+            }
+        }
+        self.0.loader.retire();
+        std::mem::forget(self);
     }
-    let loader = Loader::open(settings(config), bays, Arc::new(DiskCartridges))?;
-    let name = config.robot_device();
-    world.facts.robots.push(device(config, name, loader.serial(), &CHANGER));
-    world.robots.push(Arc::new(loader));
-    Ok(identity.uuid())
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        self.0.drives.iter().for_each(DriveHandle::reinstate);
+        self.0.loader.allow_robot();
+    }
 }
 
 fn device(config: &LoaderConfig, name: String, serial: String, product: &Product) -> Device {
@@ -105,6 +184,14 @@ fn compression(config: &LoaderConfig) -> tape::Compression {
     }
 }
 
+/// Opens a loader that no server has open, to be changed; its drives stay as they are.
+pub(super) fn open_parked(config: &LoaderConfig) -> Result<Loader, LoaderError> {
+    Loader::open_parked(settings(config), drive_count(config), Arc::new(DiskCartridges))
+}
+
+/// A loader of more slots is opened without a look at each tape that its map knows; the inventory follows.
+const INSPECTED_SLOTS_MAX: u32 = 200;
+
 /// How many elements of each kind the configuration asks for.
 pub(super) fn counts(config: &LoaderConfig) -> ElementCounts {
     ElementCounts {
@@ -124,5 +211,6 @@ fn settings(config: &LoaderConfig) -> LoaderSettings {
         tape_capacity_bytes: config.tape_capacity_bytes,
         tape_family: config.tape_family.clone(),
         first_tapes: config.tapes,
+        trusts_map: config.slots > INSPECTED_SLOTS_MAX,
     }
 }

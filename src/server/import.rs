@@ -4,8 +4,8 @@
 //! under the loader's own lock. What a crash leaves is a staging directory that nobody has locked; the next import
 //! removes it.
 
-use super::assembly::counts;
-use super::cartridges::DiskCartridges;
+use super::assembly::open_parked;
+use super::operations;
 use crate::config::{ByteSize, Config, LoaderConfig};
 use crate::control::{
     AdoptReport, AdoptRequest, ClientError, ControlClient, ImportReport, ImportRequest, OnProgress, ToolError,
@@ -13,7 +13,7 @@ use crate::control::{
 use crate::files::open_file;
 use crate::tape::{self, Amount, NewTape, TapNotices, TapReader, Tape};
 use crate::vtl::barcode::Barcode;
-use crate::vtl::loader::{ClosedLoader, Loader, STAGING_PREFIX};
+use crate::vtl::loader::STAGING_PREFIX;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -207,19 +207,7 @@ impl Asked<'_> {
     }
 
     fn ask_disk(&self, request: &AdoptRequest) -> Result<AdoptReport, ToolError> {
-        let loader = ClosedLoader {
-            name: &self.loader.name,
-            directory: &self.loader.path,
-            counts: counts(self.loader),
-            tape_family: &self.loader.tape_family,
-        };
-        let barcode = request.barcode.as_deref().map(Barcode::new).transpose()?;
-        let barcode = Loader::would_admit_closed(&loader, barcode, &DiskCartridges)?;
-        let place = match &request.staging {
-            Some(staging) => Some(Loader::adopt_closed(&loader, staging, &barcode, &DiskCartridges)?.words()),
-            None => None,
-        };
-        Ok(AdoptReport { barcode: barcode.to_string(), place })
+        operations::adopt(&open_parked(self.loader)?, request)
     }
 }
 

@@ -62,11 +62,22 @@ impl KnownLoaders {
         }
     }
 
+    /// The loader in `directory` has left the configuration: whatever is found there the next time is right.
+    pub(super) fn forget(&mut self, directory: &Path) {
+        if self.document.loaders.remove(directory).is_some() {
+            self.write();
+        }
+    }
+
     /// Remembers that `directory` holds the loader `uuid`. Not being able to is worth a warning, not more.
     pub(super) fn remember(&mut self, directory: &Path, uuid: Uuid) {
         if self.document.loaders.insert(directory.to_owned(), uuid) == Some(uuid) {
             return;
         }
+        self.write();
+    }
+
+    fn write(&self) {
         if let Err(error) = write(&self.state_directory, &self.document) {
             let list = self.state_directory.join(FILE_NAME);
             tracing::warn!(%error, "cannot remember the loaders in {}", list.display());
@@ -128,6 +139,9 @@ mod tests {
             fs::remove_file(loader.join(name)).unwrap();
         }
         check(state, &loader.join("other")).expect("another directory");
+        KnownLoaders::load(state).forget(loader);
+        check(state, loader).expect("forgotten");
+        KnownLoaders::load(state).forget(loader);
         remember(state, loader, Uuid::from_u128(8));
         assert_eq!(read(state).loaders[loader], Uuid::from_u128(8));
     }

@@ -1,18 +1,26 @@
 //! The server: opens the loaders, starts the drives, listens, and stops in order.
 //!
-//! `assembly` makes what sessions share from the configuration, `report` and `offline` tell operators about it,
+//! `assembly` opens loaders and makes what sessions share from them, `state` holds what is in force while the server runs,
+//! `manage` makes and deletes loaders (`defaults`, `purge`), `reload` applies a configuration that has changed, `report` and `offline` tell operators about it,
 //! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were, `host` says what machine
 //! this is. It must not know the protocol.
 
 mod assembly;
 mod cartridges;
+mod defaults;
 mod host;
 mod import;
 mod known;
+mod manage;
 mod offline;
+mod operations;
+mod purge;
+mod reload;
 mod report;
+mod state;
 mod tools;
 
+pub use cartridges::DiskCartridges;
 pub use offline::Offline;
 pub use tools::DiskTools;
 
@@ -21,50 +29,88 @@ use crate::control::ControlServer;
 use crate::ndmp::shell::{self, Shared};
 use assembly::assemble;
 use report::LiveReporter;
+use state::ServerState;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 /// Why the server cannot start or go on; one line for the operator.
 pub type ServerError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Serves until SIGTERM or SIGINT. `ready` is called once, with the addresses that are listened on.
+/// Serves until SIGTERM or SIGINT; at SIGHUP `file`, where the configuration is kept, is read anew. `ready` is called once, with the addresses that are listened on.
 ///
 /// # Errors
 /// When a loader cannot be opened, an address or the control socket is in use.
-pub fn run(config: &Config, ready: &(dyn Fn(&[SocketAddr]) + Sync)) -> Result<(), ServerError> {
-    // Loaders mount tapes through their drives' threads and wait for them: that must not happen on the runtime.
-    let shared = Arc::new(Shared::new(assemble(config)?));
+pub fn run(
+    config: Config,
+    file: Option<&Path>,
+    ready: &(dyn Fn(&[SocketAddr]) + Sync),
+) -> Result<(), ServerError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tapesilo").build()?;
-    let result = runtime.block_on(serve(config, shared.clone(), ready));
-    runtime.block_on(stop_drives(&shared));
+    // Before anything is opened: a signal that nobody waits for would end the process at once.
+    let signals = {
+        let _runtime = runtime.enter();
+        Signals::catch()?
+    };
+    // Loaders mount tapes through their drives' threads and wait for them: that must not happen on the runtime.
+    let open = assemble(&config)?;
+    let state = Arc::new(ServerState::new(config, file.map(Path::to_owned), open));
+    let result = runtime.block_on(serve(&state, signals, ready));
+    // Behind a change that is being made, so that no loader is opened behind the stop.
+    state.stop();
+    runtime.block_on(stop_drives(state.shared()));
     result
 }
 
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Signals, ServerError> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 async fn serve(
-    config: &Config,
-    shared: Arc<Shared>,
+    state: &Arc<ServerState>,
+    mut signals: Signals,
     ready: &(dyn Fn(&[SocketAddr]) + Sync),
 ) -> Result<(), ServerError> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let config = state.config();
     let listeners = shell::bind(&config.server.listen).await?;
     let addresses = listeners.addresses();
     make_parent(&config.server.control_socket)?;
     let control = ControlServer::bind(&config.server.control_socket).await?;
     let (stop, stopped) = watch::channel(false);
-    let reporter = Arc::new(LiveReporter::new(config.clone(), shared.clone(), addresses.clone()));
+    let reporter = Arc::new(LiveReporter::new(state.clone(), addresses.clone()));
     let mut control_stopped = stopped.clone();
     let control = tokio::spawn(control.run(reporter, async move {
         let _ = control_stopped.wait_for(|stop| *stop).await;
     }));
-    let sessions = tokio::spawn(listeners.serve(shared, stopped));
+    let sessions = tokio::spawn(listeners.serve(state.shared().clone(), stopped));
     ready(&addresses);
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => tracing::info!("SIGTERM: stopping"),
+            _ = signals.interrupt.recv() => tracing::info!("SIGINT: stopping"),
+            _ = signals.hangup.recv() => {
+                tracing::info!("SIGHUP: reading the configuration anew");
+                let state = state.clone();
+                // It may wait for drives. What comes of it is in the log.
+                tokio::task::spawn_blocking(move || drop(state.reload()));
+                continue;
+            }
+        }
+        break;
     }
     // Nobody listening any more is all that can go wrong here.
     let _ = stop.send(true);

@@ -3,27 +3,37 @@
 //! The parts that the running server's reports have in common with these (`tape_reports`, `loader_report`) are here
 //! too; `report` adds what only a running server knows.
 
-use super::assembly::counts;
+use super::assembly::{counts, open_parked};
 use super::cartridges::DiskCartridges;
+use super::manage;
+use super::state::report_of;
+use super::{ServerError, operations};
 use crate::config::{Config, LoaderConfig};
-use crate::control::{AdoptRequest, AdoptResult, DriveReport, LoaderReport, Manager, Reporter, StatusReport, TapeReport, TapesResult};
+use crate::control::{
+    AdoptRequest, AdoptResult, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange, LoaderReport,
+    LoaderSpec, Manager, ReloadReport, Reporter, StatusReport, TapeReport, TapesResult,
+};
 use crate::tape::{self, Summary, TapeError};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementKind, ElementLayout, Place};
 use crate::vtl::loader::{Element, Elements, Loader, LoaderError};
-use std::path::Path;
-use std::time::UNIX_EPOCH;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+/// How often, and after how long, a loader in use is tried again.
+const ATTEMPTS: u32 = 25;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Tells what is on disk.
 pub struct Offline {
     config: Config,
+    file: Option<PathBuf>,
 }
 
 impl Offline {
     /// For the loaders of `config`, which is kept in `file`.
     pub fn new(config: Config, file: Option<&Path>) -> Offline {
-        let _ = file;
-        Offline { config }
+        Offline { config, file: file.map(Path::to_owned) }
     }
 
     fn find(&self, name: &str) -> Option<&LoaderConfig> {
@@ -51,8 +61,50 @@ impl Reporter for Offline {
 }
 
 impl Manager for Offline {
-    fn adopt(&self, loader: &str, _: &AdoptRequest) -> Option<AdoptResult> {
-        self.find(loader).map(|_| Err("only a running server takes tapes".to_owned()))
+    fn adopt(&self, loader: &str, request: &AdoptRequest) -> Option<AdoptResult> {
+        let config = self.find(loader)?;
+        let adopted = opened(config).and_then(|loader| Ok(operations::adopt(&loader, request)?));
+        Some(adopted.map_err(|error| error.to_string()))
+    }
+
+    fn change(&self, loader: &str, change: &LoaderChange) -> Option<Result<ChangeReport, String>> {
+        let config = self.find(loader)?;
+        let loader = match opened(config) {
+            Ok(loader) => loader,
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        let changed = operations::perform(&loader, config.tape_capacity_bytes, change);
+        Some(changed.map(|changed| changed.report(tape_reports(&config.path, &loader.elements()))))
+    }
+
+    fn create_loader(&self, spec: &LoaderSpec) -> Result<LoaderReport, String> {
+        let open =
+            manage::create(self.file.as_deref(), &self.config, spec).map_err(|error| error.to_string())?;
+        let report = report_of(&open);
+        open.reserve().map_err(|error| error.to_string())?.close();
+        Ok(report)
+    }
+
+    fn delete_loader(&self, name: &str, how: &DeleteLoader) -> Option<Result<DeleteReport, String>> {
+        let loader = self.find(name)?;
+        let deleted = manage::delete(self.file.as_deref(), &self.config, loader, None, *how);
+        Some(deleted.map_err(|error| error.to_string()).and_then(manage::Deleted::told))
+    }
+
+    fn reload(&self) -> Result<ReloadReport, String> {
+        Err("no server is running; the next one reads the configuration when it starts".to_owned())
+    }
+}
+
+/// The loader, under its lock. A server that starts has it before it can be asked, one that stops has it longer.
+fn opened(config: &LoaderConfig) -> Result<Loader, ServerError> {
+    let mut attempt = 1;
+    loop {
+        match open_parked(config) {
+            Err(error) if error.is_in_use() && attempt < ATTEMPTS => attempt += 1,
+            result => return Ok(result?),
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 

@@ -2,17 +2,17 @@
 //!
 //! It must not wait for a drive: everything comes from published state.
 
-use super::ServerError;
 use super::offline::{loader_report, tape_reports};
-use crate::config::{Config, LoaderConfig};
+use super::operations;
+use super::state::ServerState;
+use crate::config::LoaderConfig;
 use crate::control::{
-    AdoptReport, AdoptRequest, AdoptResult, AlertReport, DriveReport, LoaderReport, Manager, Reporter, SessionReport,
-    StatusReport, TapeReport, TapesResult,
+    AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange,
+    LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
 use crate::ndmp::shell::{SessionEntry, Shared};
-use crate::vtl::barcode::Barcode;
 use crate::vtl::drive::{DriveHandle, MediumStatus};
 use crate::vtl::loader::{Elements, Loader};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// Tells what the running server does.
 pub(super) struct LiveReporter {
-    config: Config,
+    state: Arc<ServerState>,
     shared: Arc<Shared>,
     addresses: Vec<SocketAddr>,
     started: Instant,
@@ -29,11 +29,11 @@ pub(super) struct LiveReporter {
 }
 
 impl LiveReporter {
-    pub(super) fn new(config: Config, shared: Arc<Shared>, addresses: Vec<SocketAddr>) -> LiveReporter {
+    pub(super) fn new(state: Arc<ServerState>, addresses: Vec<SocketAddr>) -> LiveReporter {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         LiveReporter {
-            config,
-            shared,
+            shared: state.shared().clone(),
+            state,
             addresses,
             started: Instant::now(),
             started_unix_seconds: since.as_secs(),
@@ -41,13 +41,14 @@ impl LiveReporter {
     }
 
     /// The loaders of the configuration that are open, in its order.
-    fn served(&self) -> Vec<(&LoaderConfig, Arc<Loader>)> {
-        let world = self.shared.world();
-        let open = |config: &LoaderConfig| world.robots.iter().find(|loader| loader.name() == config.name).cloned();
-        self.config.loaders.iter().filter_map(|config| Some((config, open(config)?))).collect()
+    fn served(&self) -> Vec<(LoaderConfig, Arc<Loader>)> {
+        let (config, world) = (self.state.config(), self.shared.world());
+        let open =
+            |config: &LoaderConfig| world.robots.iter().find(|loader| loader.name() == config.name).cloned();
+        config.loaders.iter().filter_map(|config| Some((config.clone(), open(config)?))).collect()
     }
 
-    fn find(&self, name: &str) -> Option<(&LoaderConfig, Arc<Loader>)> {
+    fn find(&self, name: &str) -> Option<(LoaderConfig, Arc<Loader>)> {
         self.served().into_iter().find(|(config, _)| config.name == name)
     }
 
@@ -73,7 +74,7 @@ impl LiveReporter {
     }
 
     fn reports(&self, sessions: &[SessionReport]) -> Vec<(LoaderReport, Vec<TapeReport>)> {
-        self.served().into_iter().map(|(config, loader)| self.report(config, &loader, sessions)).collect()
+        self.served().into_iter().map(|(config, loader)| self.report(&config, &loader, sessions)).collect()
     }
 
     /// The session that has this device open.
@@ -111,31 +112,38 @@ impl Reporter for LiveReporter {
 
     fn loader(&self, name: &str) -> Option<LoaderReport> {
         let (config, loader) = self.find(name)?;
-        Some(self.report(config, &loader, &self.sessions()).0)
+        Some(self.report(&config, &loader, &self.sessions()).0)
     }
 
     fn tapes(&self, loader: &str) -> Option<TapesResult> {
         let (config, loader) = self.find(loader)?;
-        Some(Ok(self.tapes_of(config, &loader.elements())))
+        Some(Ok(self.tapes_of(&config, &loader.elements())))
     }
-
 }
 
 impl Manager for LiveReporter {
     fn adopt(&self, loader: &str, request: &AdoptRequest) -> Option<AdoptResult> {
         let (_, loader) = self.find(loader)?;
-        Some(adopt(&loader, request).map_err(|error| error.to_string()))
+        Some(operations::adopt(&loader, request).map_err(|error| error.to_string()))
     }
-}
 
-fn adopt(loader: &Loader, request: &AdoptRequest) -> Result<AdoptReport, ServerError> {
-    let barcode = request.barcode.as_deref().map(Barcode::new).transpose()?;
-    let barcode = loader.would_admit(barcode)?;
-    let place = match &request.staging {
-        Some(staging) => Some(loader.adopt(staging, &barcode)?.words()),
-        None => None,
-    };
-    Ok(AdoptReport { barcode: barcode.to_string(), place })
+    fn create_loader(&self, spec: &LoaderSpec) -> Result<LoaderReport, String> {
+        self.state.create_loader(spec)
+    }
+
+    fn delete_loader(&self, name: &str, how: &DeleteLoader) -> Option<Result<DeleteReport, String>> {
+        self.state.delete_loader(name, *how)
+    }
+
+    fn reload(&self) -> Result<ReloadReport, String> {
+        self.state.reload()
+    }
+
+    fn change(&self, loader: &str, change: &LoaderChange) -> Option<Result<ChangeReport, String>> {
+        let (config, loader) = self.find(loader)?;
+        let changed = operations::perform(&loader, config.tape_capacity_bytes, change);
+        Some(changed.map(|changed| changed.report(self.tapes_of(&config, &loader.elements()))))
+    }
 }
 
 impl LiveReporter {

@@ -145,6 +145,25 @@ pub(super) struct RecordHeader {
 }
 
 impl RecordHeader {
+    /// The header of `payload` stored as it is; `None` if it is too long for any record.
+    pub(super) fn raw(
+        kind: Kind,
+        generation: u64,
+        position: Position,
+        payload: &[u8],
+    ) -> Option<RecordHeader> {
+        let length = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= RECORD_BYTES_MAX)?;
+        Some(RecordHeader {
+            kind,
+            codec: CODEC_RAW,
+            generation,
+            position,
+            logical_bytes: length,
+            stored_bytes: length,
+            payload_sum: crc32c::crc32c(payload),
+        })
+    }
+
     /// The bytes of log that the whole record takes.
     pub(super) fn total_bytes(&self) -> u64 {
         stored_bytes(self.stored_bytes)

@@ -48,5 +48,5 @@ pub use position::Position;
 pub use reader::TapeReader;
 pub use seek::{Spaced, Stop};
 pub use simh::{TapError, TapNotices, TapObject, TapReader, TapWriter};
-pub use tape::{Summary, Tape, inspect, is_tape};
+pub use tape::{Summary, Tape, hold, inspect, is_tape, protect};
 pub use verify::{Finding, FindingKind, Severity, Verification, verify};

@@ -1,12 +1,13 @@
 //! The few file operations that a log and an index need, behind a trait, so that tests can let them fail or cut
 //! the power between any two of them. `storage/file.rs` does them on a file system, `storage/behind.rs` writes and
-//! `storage/ahead.rs` reads on threads.
+//! `storage/ahead.rs` reads on threads (`storage/worker.rs`).
 //!
 //! Knows nothing of what the bytes mean.
 
 mod ahead;
 mod behind;
 mod file;
+mod worker;
 
 use std::io;
 use std::ops::Range;

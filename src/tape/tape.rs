@@ -76,6 +76,28 @@ pub fn inspect(directory: &Path) -> Result<Summary, TapeError> {
     })
 }
 
+/// Locks the tape in `directory` without opening it, until the file is dropped; gives its label, too. For whoever is
+/// about to rename or destroy it.
+///
+/// # Errors
+/// [`TapeError::Locked`] if it is open, and why its files cannot be used.
+pub fn hold(directory: &Path) -> Result<(Label, File), TapeError> {
+    let barcode = label::load(directory)?.barcode;
+    let file = open_log(&barcode, &directory.join(DATA), OpenOptions::new().read(true))?;
+    lock(&barcode, &file)?;
+    // Read again under the lock: the owner before us may just have written it.
+    Ok((label::load(directory)?, file))
+}
+
+/// Sets or clears the write protection of the tape in `directory`, durably.
+///
+/// # Errors
+/// [`TapeError::Locked`] if it is open, [`TapeError::Label`] if the label cannot be read or written.
+pub fn protect(directory: &Path, write_protected: bool) -> Result<(), TapeError> {
+    let (label, _lock) = hold(directory)?;
+    label::store(directory, &Label { write_protected, ..label })
+}
+
 /// An open tape. It is locked until it is dropped; [`Tape::close`] reports what dropping can only log.
 pub struct Tape {
     directory: PathBuf,

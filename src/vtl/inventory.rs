@@ -14,17 +14,59 @@ use super::slots::{Entry, SlotMap};
 /// The tapes on disk, as the loader needs them.
 pub trait Cartridges: Send + Sync {
     /// Every sub-directory of `directory` that is a tape, quickly: this runs on each INITIALIZE ELEMENT STATUS, also
-    /// while some of the tapes are being written. Directories that are no tapes are left out.
+    /// while some of the tapes are being written. Directories that are no tapes are left out. Those of `trusted` are taken
+    /// as sound if there is such a directory.
     ///
     /// # Errors
     /// When the directory cannot be listed; the loader then keeps the inventory it has.
-    fn scan(&self, directory: &Path) -> io::Result<Vec<FoundTape>>;
+    fn scan(&self, directory: &Path, trusted: &BTreeSet<Barcode>) -> io::Result<Vec<FoundTape>>;
+
+    /// As [`Cartridges::scan`] for the one tape in `directory`/`barcode`; `None` if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    fn look(&self, directory: &Path, barcode: &Barcode) -> io::Result<Option<FoundTape>>;
 
     /// Makes a blank tape in `directory`/`barcode`, durably; also over what an interrupted call left there.
     ///
     /// # Errors
     /// When it cannot, or a tape stands there, which is then untouched; nothing that [`Cartridges::scan`] would report as a sound tape is then left behind.
-    fn create(&self, directory: &Path, barcode: &Barcode, capacity_bytes: u64) -> io::Result<()>;
+    fn create(&self, directory: &Path, barcode: &Barcode, new: NewCartridge) -> io::Result<()>;
+
+    /// Destroys what is on the tape whose directory is `tape`, durably.
+    ///
+    /// # Errors
+    /// When it is in use, write-protected, or WORM with data on it, which are then untouched; or it cannot.
+    fn erase(&self, tape: &Path) -> io::Result<()>;
+
+    /// Sets or clears the write protection of the tape whose directory is `tape`, durably.
+    ///
+    /// # Errors
+    /// When it is in use, or it cannot.
+    fn protect(&self, tape: &Path, write_protected: bool) -> io::Result<()>;
+
+    /// Looks whether the tape whose directory is `tape` may be destroyed, and keeps everybody else from it.
+    ///
+    /// # Errors
+    /// When it is in use, or its label cannot be read.
+    fn hold(&self, tape: &Path) -> io::Result<HeldTape>;
+}
+
+/// A tape that a loader makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewCartridge {
+    /// How much it holds.
+    pub capacity_bytes: u64,
+    /// Whether it can be written only once.
+    pub worm: bool,
+}
+
+/// A tape that nobody else can open while this is there.
+pub struct HeldTape {
+    /// Why it is not to be destroyed without being asked for once more, if there is a reason.
+    pub protection: Option<&'static str>,
+    /// What is let go of with it.
+    pub lock: Box<dyn std::any::Any + Send>,
 }
 
 /// One tape found in the loader's directory.
@@ -46,6 +88,9 @@ pub struct InventoryChange {
     /// Tapes that are not in the robot, with the reason: damaged, or no slot was free.
     pub shelved: BTreeMap<Barcode, String>,
 }
+
+/// The reason of a tape that an operator has put on the shelf.
+pub const EJECTED: &str = "ejected; `tapesilo tape move` brings it back";
 
 /// The reason of a sound tape on the shelf.
 pub const NO_FREE_SLOT: &str = "no slot is free; add slots or take a tape out, then inventory again";
@@ -83,6 +128,9 @@ pub fn reconcile(
             Some(problem) => {
                 shelve(entry);
                 change.shelved.insert(barcode.clone(), problem.to_owned());
+            }
+            None if entry.ejected => {
+                change.shelved.insert(barcode.clone(), EJECTED.to_owned());
             }
             None if entry.place == Place::Shelf => waiting.push(barcode.clone()),
             None => {}
@@ -156,7 +204,7 @@ mod tests {
     #[test]
     fn a_mounted_tape_is_left_alone_whatever_the_scan_says() {
         let mut map = SlotMap::new(Uuid::nil());
-        let entry = Entry { place: Place::Drive(0), source: Some(Place::Slot(0)), by_operator: false };
+        let entry = Entry { source: Some(Place::Slot(0)), ..Entry::at(Place::Drive(0)) };
         map.tapes.insert(code("A"), entry);
         let mounted = BTreeSet::from([code("A")]);
         for scan in [found(&[]), found(&[("A", Some("open"))]), found(&[("A", None)])] {

@@ -12,8 +12,8 @@ use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
 use crate::scsi::{Nexus, changer};
-use crate::vtl::drive::{DriveHandle, DriveLease, Holder};
-use crate::vtl::loader::Loader;
+use crate::vtl::drive::{DriveHandle, DriveLease, Holder, NotAcquired};
+use crate::vtl::loader::{Loader, RobotLease};
 use bytes::BytesMut;
 use std::io;
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ const READ_BYTES: usize = 16 * 1024;
 enum Device {
     None,
     Tape(DriveLease),
-    Robot { loader: Arc<Loader>, nexus: Arc<Mutex<Nexus>> },
+    Robot { lease: RobotLease, nexus: Arc<Mutex<Nexus>> },
 }
 
 /// What a piece of work brings: the session's part, and what the shell takes over before.
@@ -292,10 +292,14 @@ impl Connection {
                 Box::pin(open_tape(drive, holder))
             }
             (Work::OpenRobot(index), _) => {
-                let loader = self.world.robots[index].clone();
-                let device = Device::Robot { loader, nexus: Arc::default() };
-                let completion = Completion::RobotOpened(Ok(()));
-                Box::pin(async { Done::Opened(device, completion) })
+                let done = match self.world.robots[index].open_robot(&self.holder()) {
+                    Ok(lease) => {
+                        let device = Device::Robot { lease, nexus: Arc::default() };
+                        Done::Opened(device, Completion::RobotOpened(Ok(())))
+                    }
+                    Err(error) => Completion::RobotOpened(Err(OpenFault::Failed(error.to_string()))).into(),
+                };
+                Box::pin(async { done })
             }
             (Work::Tape(tape_work), Device::Tape(lease)) => {
                 let running = lease.run(move |drive| work::perform(drive, tape_work));
@@ -304,8 +308,8 @@ impl Connection {
                     running.await.unwrap_or_else(gone).into()
                 })
             }
-            (Work::RobotCdb(cdb), Device::Robot { loader, nexus }) => {
-                Box::pin(execute_robot(loader.clone(), nexus.clone(), cdb))
+            (Work::RobotCdb(cdb), Device::Robot { lease, nexus }) => {
+                Box::pin(execute_robot(lease.loader().clone(), nexus.clone(), cdb))
             }
             (Work::Listen, _) => {
                 let addresses = self.data.listen(&self.world.data, self.local).await;
@@ -380,7 +384,10 @@ async fn open_tape(drive: DriveHandle, holder: Holder) -> Done {
                 let completion = Completion::TapeOpened(Ok(drive.status()));
                 return Done::Opened(Device::Tape(lease), completion);
             }
-            Err(occupied) => occupied,
+            Err(NotAcquired::Occupied(occupied)) => occupied,
+            Err(retired @ NotAcquired::Retired) => {
+                return Completion::TapeOpened(Err(OpenFault::Failed(retired.to_string()))).into();
+            }
         };
         let patience = if occupied.is_releasing { RELEASE_WAIT } else { BUSY_WAIT };
         if begun.elapsed() >= patience {

@@ -558,7 +558,8 @@ fn supported_operation_codes_are_those_of_the_table() {
     let mut drive = FakeDrive::with("");
     let all = data(&mut drive, &[0xa3, 0x0c, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0]);
     assert_eq!(all.len(), 4 + 8 * commands::COMMANDS.len());
-    assert_eq!(all[..12], [0, 0, 1, 80 - 8, 0, 0, 0, 0, 0, 0, 0, 6]);
+    assert_eq!(usize::from(u16::from_be_bytes([all[2], all[3]])), all.len() - 4);
+    assert_eq!(all[4..12], [0, 0, 0, 0, 0, 0, 0, 6]);
     let one = |option, opcode, action| [0xa3, 0x0c, option, opcode, 0, action, 0, 0, 1, 0, 0, 0];
     assert_eq!(data(&mut drive, &one(1, 0x08, 0)), [0, 3, 0, 6, 0x08, 3, 255, 255, 255, 0]);
     assert_eq!(data(&mut drive, &one(1, 0x0f, 0)), [0, 1, 0, 0]);

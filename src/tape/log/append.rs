@@ -5,7 +5,7 @@
 use std::io;
 
 use super::super::error::{TapeError, is_disk_full};
-use super::super::format::{CODEC_RAW, Kind, RECORD_BYTES_MAX, RecordHeader, TapeHeader};
+use super::super::format::{Kind, RecordHeader, TapeHeader};
 use super::super::medium::FILEMARK_RESERVE_BYTES;
 use super::super::position::{Cursor, Position};
 use super::super::storage::Storage;
@@ -19,19 +19,8 @@ impl<S: Storage> Log<S> {
     /// On an error nothing was appended; an earlier record is never lost to a full disk.
     pub(in super::super) fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), TapeError> {
         self.writable()?;
-        let length = u32::try_from(payload.len())
-            .ok()
-            .filter(|_| payload.len() <= RECORD_BYTES_MAX)
+        let header = RecordHeader::raw(kind, self.header.generation, self.end.position, payload)
             .ok_or_else(|| TapeError::RecordLength { tape: self.tape.to_string(), length: payload.len() })?;
-        let header = RecordHeader {
-            kind,
-            codec: CODEC_RAW,
-            generation: self.header.generation,
-            position: self.end.position,
-            logical_bytes: length,
-            stored_bytes: length,
-            payload_sum: crc32c::crc32c(payload),
-        };
         self.make_room(kind, header.total_bytes())?;
         let (front, back) = header.frame(self.seed);
         let start = self.end;

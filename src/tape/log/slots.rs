@@ -8,7 +8,7 @@ use std::io::{self, IoSliceMut, Read};
 
 use super::super::buffer::BLOCK_BYTES;
 use super::super::error::TapeError;
-use super::super::format::{CODEC_RAW, Kind, RECORD_HEADER_BYTES, RecordHeader, stored_bytes};
+use super::super::format::{Kind, RECORD_HEADER_BYTES, RecordHeader, stored_bytes};
 use super::super::position::Cursor;
 use super::super::storage::Storage;
 use super::Log;
@@ -124,16 +124,7 @@ impl<S: Storage> Log<S> {
         let record = &mut self.pending.free()[..slots.stride_bytes];
         let (front, rest) = record.split_at_mut(RECORD_HEADER_BYTES);
         let (payload, back) = rest.split_at_mut(slots.record_bytes);
-        let length = u32::try_from(payload.len()).ok()?;
-        let header = RecordHeader {
-            kind: Kind::Data,
-            codec: CODEC_RAW,
-            generation: self.header.generation,
-            position: self.end.position,
-            logical_bytes: length,
-            stored_bytes: length,
-            payload_sum: crc32c::crc32c(payload),
-        };
+        let header = RecordHeader::raw(Kind::Data, self.header.generation, self.end.position, payload)?;
         let (head, tail) = header.frame(self.seed);
         front.copy_from_slice(&head);
         back.copy_from_slice(&tail);

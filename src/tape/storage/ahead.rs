@@ -6,11 +6,11 @@
 //! error: the range is left to whoever reads it in line, and he is told. Knows nothing of records.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use super::super::buffer::AlignedBuffer;
 use super::file::Paths;
+use super::worker::{Shared, Worker};
 
 /// Bytes in one system call. Small in tests, so that they see many.
 pub(super) const AHEAD_BLOCK_BYTES: usize = if cfg!(test) { 16 << 10 } else { 4 << 20 };
@@ -19,16 +19,7 @@ const BLOCKS_MAX: usize = 3;
 
 /// The thread and what is shared with it.
 #[derive(Debug)]
-pub(super) struct Ahead {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
+pub(super) struct Ahead(Worker<State>);
 
 #[derive(Default)]
 struct State {
@@ -42,7 +33,6 @@ struct State {
     /// Counts the runs: what was begun for an earlier one is thrown away.
     run: u64,
     spare: Vec<AlignedBuffer>,
-    is_ending: bool,
 }
 
 struct Block {
@@ -65,16 +55,12 @@ impl Block {
 
 impl Ahead {
     pub(super) fn start(paths: Arc<Paths>) -> std::io::Result<Ahead> {
-        let shared = Arc::new(Shared::default());
-        let theirs = shared.clone();
-        let thread =
-            std::thread::Builder::new().name("tape-reader".into()).spawn(move || theirs.run(&paths))?;
-        Ok(Ahead { shared, thread: Some(thread) })
+        Worker::start("tape-reader", move |shared| read_all(shared, &paths)).map(Ahead)
     }
 
     /// Asks for the bytes `offset..end`, beside what is still to come if they follow on it.
     pub(super) fn want(&self, offset: u64, end: u64) {
-        let mut state = self.shared.lock();
+        let mut state = self.0.lock();
         let block = AHEAD_BLOCK_BYTES as u64;
         let from = offset / block * block;
         let first = state.blocks.front().map_or(state.next, |first| first.offset);
@@ -83,23 +69,19 @@ impl Ahead {
             state.next = from;
         }
         state.until = end.max(state.until);
-        self.shared.changed.notify_all();
+        self.0.tell();
     }
 
     /// Copies what is there, or coming, of the bytes at `offset` into `buffer`; returns how many those are.
     pub(super) fn read(&self, offset: u64, buffer: &mut [u8]) -> usize {
         let mut copied = 0;
-        let mut state = self.shared.lock();
+        let mut state = self.0.lock();
         state.drop_before(offset);
         // There may be room now.
-        self.shared.changed.notify_all();
+        self.0.tell();
         while copied < buffer.len() {
             let at = offset + copied as u64;
-            state = self
-                .shared
-                .changed
-                .wait_while(state, |state| !state.has(at) && state.is_coming(at))
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.0.wait_on(state, |state| state.has(at) || !state.is_coming(at));
             let Some(piece) = state.piece(at) else { break };
             let length = piece.len().min(buffer.len() - copied);
             buffer[copied..copied + length].copy_from_slice(&piece[..length]);
@@ -110,28 +92,15 @@ impl Ahead {
 
     /// Forgets everything: the file is about to change.
     pub(super) fn forget(&self) {
-        let state = self.shared.lock();
-        let mut state = self
-            .shared
-            .changed
-            .wait_while(state, |state| {
-                state.until = 0;
-                state.is_reading
-            })
-            .unwrap_or_else(PoisonError::into_inner);
-        state.forget();
+        self.0.lock().until = 0;
+        self.0.wait_until(|state| !state.is_reading).forget();
     }
 }
 
 impl Drop for Ahead {
+    /// What nobody will read is not read to the end.
     fn drop(&mut self) {
-        self.shared.lock().is_ending = true;
-        self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that reads a tape ahead has panicked");
-        }
+        self.0.lock().forget();
     }
 }
 
@@ -172,46 +141,30 @@ impl State {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // No change of the state can be left half done by a panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn run(&self, paths: &Paths) {
-        loop {
-            let mut state = self
-                .changed
-                .wait_while(self.lock(), |state| {
-                    !state.is_ending && (state.next >= state.until || !state.has_room())
-                })
-                .unwrap_or_else(PoisonError::into_inner);
-            if state.is_ending {
-                return;
-            }
-            let (offset, run) = (state.next, state.run);
-            let buffer = state.spare.pop();
-            state.is_reading = true;
-            drop(state);
-            let mut buffer = buffer.unwrap_or_else(|| AlignedBuffer::new(AHEAD_BLOCK_BYTES));
-            let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                paths.read_direct(offset, &mut buffer)
-            }));
-            let mut state = self.lock();
-            state.is_reading = false;
-            match read {
-                Ok(Ok(length)) if length > 0 && state.run == run => {
-                    state.next = offset + AHEAD_BLOCK_BYTES as u64;
-                    state.blocks.push_back(Block { offset, buffer, length });
-                    if length < AHEAD_BLOCK_BYTES {
-                        state.until = 0;
-                    }
+/// What the thread does.
+fn read_all(shared: &Shared<State>, paths: &Paths) {
+    while let Some(mut state) = shared.work(|state| state.next < state.until && state.has_room()) {
+        let (offset, run) = (state.next, state.run);
+        let buffer = state.spare.pop();
+        state.is_reading = true;
+        drop(state);
+        let mut buffer = buffer.unwrap_or_else(|| AlignedBuffer::new(AHEAD_BLOCK_BYTES));
+        let read =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| paths.read_direct(offset, &mut buffer)));
+        let mut state = shared.lock();
+        state.is_reading = false;
+        match read {
+            Ok(Ok(length)) if length > 0 && state.run == run => {
+                state.next = offset + AHEAD_BLOCK_BYTES as u64;
+                state.blocks.push_back(Block { offset, buffer, length });
+                if length < AHEAD_BLOCK_BYTES {
+                    state.until = 0;
                 }
-                // Whoever reads there in line is told what is wrong.
-                _ if state.run == run => state.until = 0,
-                _ => state.spare.push(buffer),
             }
-            self.changed.notify_all();
+            // Whoever reads there in line is told what is wrong.
+            _ if state.run == run => state.until = 0,
+            _ => state.spare.push(buffer),
         }
+        shared.tell();
     }
 }

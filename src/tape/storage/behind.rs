@@ -7,11 +7,11 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 
 use super::super::buffer::AlignedBuffer;
 use super::file::Paths;
+use super::worker::{Shared, Worker};
 
 /// Buffers handed over at once: one on its way to the disk, and some that follow without a gap when the disk or who
 /// sends is slow for a moment.
@@ -19,16 +19,7 @@ const BUFFERS_MAX: usize = 3;
 
 /// The thread and what is shared with it.
 #[derive(Debug)]
-pub(super) struct Behind {
-    shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
+pub(super) struct Behind(Worker<State>);
 
 #[derive(Default)]
 struct State {
@@ -37,7 +28,6 @@ struct State {
     /// Buffers whose bytes are written.
     spare: Vec<AlignedBuffer>,
     failed: Option<String>,
-    is_ending: bool,
 }
 
 impl std::fmt::Debug for State {
@@ -62,11 +52,7 @@ impl Job {
 
 impl Behind {
     pub(super) fn start(paths: Arc<Paths>) -> io::Result<Behind> {
-        let shared = Arc::new(Shared::default());
-        let theirs = shared.clone();
-        let thread =
-            std::thread::Builder::new().name("tape-writer".into()).spawn(move || theirs.run(&paths))?;
-        Ok(Behind { shared, thread: Some(thread) })
+        Worker::start("tape-writer", move |shared| write_all(shared, &paths)).map(Behind)
     }
 
     /// Hands over `buffer[range]` to be written at `offset`; waits while too many are on their way. `buffer` is then
@@ -77,32 +63,19 @@ impl Behind {
         buffer: &mut AlignedBuffer,
         range: Range<usize>,
     ) -> io::Result<()> {
-        let mut state = self.shared.wait_until(|state| state.in_flight() < BUFFERS_MAX);
+        let mut state = self.0.wait_until(|state| state.in_flight() < BUFFERS_MAX);
         state.check()?;
         let other = state.spare.pop().filter(|spare| spare.len() == buffer.len());
         let other = other.unwrap_or_else(|| AlignedBuffer::new(buffer.len()));
         let buffer = std::mem::replace(buffer, other);
         state.queue.push_back(Job { offset, buffer, range });
-        self.shared.changed.notify_all();
+        self.0.tell();
         Ok(())
     }
 
     /// Waits until everything handed over is written.
     pub(super) fn settle(&self) -> io::Result<()> {
-        self.shared.wait_until(|state| state.in_flight() == 0).check()
-    }
-}
-
-impl Drop for Behind {
-    /// What was handed over is written first.
-    fn drop(&mut self) {
-        self.shared.lock().is_ending = true;
-        self.shared.changed.notify_all();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the thread that writes a tape has panicked");
-        }
+        self.0.wait_until(|state| state.in_flight() == 0).check()
     }
 }
 
@@ -120,32 +93,21 @@ impl State {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Every change of the state is a single assignment or push; a panic cannot leave it half done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_until(&self, holds: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
-        self.changed.wait_while(self.lock(), |state| !holds(state)).unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn run(&self, paths: &Paths) {
-        loop {
-            let mut state = self.wait_until(|state| !state.queue.is_empty() || state.is_ending);
-            let Some(job) = state.queue.pop_front() else { return };
-            state.is_writing = true;
-            let is_failed = state.failed.is_some();
-            drop(state);
-            // Behind a hole nothing is written any more.
-            let result = if is_failed { Ok(()) } else { job.write(paths) };
-            let mut state = self.lock();
-            state.is_writing = false;
-            state.spare.push(job.buffer);
-            if let Err(error) = result {
-                state.failed.get_or_insert_with(|| error.to_string());
-            }
-            self.changed.notify_all();
+/// What the thread does: to the last job, also when it is to end.
+fn write_all(shared: &Shared<State>, paths: &Paths) {
+    while let Some(mut state) = shared.work(|state| !state.queue.is_empty()) {
+        let Some(job) = state.queue.pop_front() else { return };
+        state.is_writing = true;
+        let is_failed = state.failed.is_some();
+        drop(state);
+        // Behind a hole nothing is written any more.
+        let result = if is_failed { Ok(()) } else { job.write(paths) };
+        let mut state = shared.lock();
+        state.is_writing = false;
+        state.spare.push(job.buffer);
+        if let Err(error) = result {
+            state.failed.get_or_insert_with(|| error.to_string());
         }
+        shared.tell();
     }
 }

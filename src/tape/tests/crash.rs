@@ -31,7 +31,8 @@ struct Life {
     moments: Vec<Moment>,
 }
 
-fn is_durability_point(operation: &Operation) -> bool {
+/// Whether what stands on the tape is durable behind it.
+pub(super) fn is_durability_point(operation: &Operation) -> bool {
     matches!(
         operation,
         Operation::Marks(_)

@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 
 use proptest::prelude::*;
 
+use super::crash::is_durability_point;
 use super::memory::{Call, Fault, MemoryStorage};
 use super::model::{Block, Model, Operation, Real, contents, operations, payload};
 use crate::tape::error::TapeError;
@@ -105,18 +106,6 @@ impl Trial {
 /// Whether an operation removes what stands behind the position, even if it fails later.
 fn destroys(operation: &Operation) -> bool {
     matches!(operation, Operation::Write(_) | Operation::Marks(1..) | Operation::Erase)
-}
-
-fn is_durability_point(operation: &Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Marks(_)
-            | Operation::Rewind
-            | Operation::Erase
-            | Operation::Sync
-            | Operation::Reopen
-            | Operation::LoseIndex
-    )
 }
 
 fn is_opening(operation: &Operation) -> bool {

@@ -4,6 +4,7 @@
 //! drive works is closed right behind that work, and the next holder comes after. It must not know what the jobs do.
 //! `unit` is what the thread owns.
 
+use super::retire::NotAcquired;
 use super::status::{DriveStatus, MediumStatus, StatusCell};
 use super::unit::Drive;
 use crate::tape::Compression;
@@ -38,7 +39,7 @@ impl std::fmt::Display for Holder {
 
 /// Who has the drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Occupancy {
+pub(super) enum Occupancy {
     Free,
     Held {
         by: Holder,
@@ -47,6 +48,8 @@ enum Occupancy {
     Releasing {
         by: Holder,
     },
+    /// Nobody gets it any more.
+    Retired,
 }
 
 /// The drive's thread has ended: only a fault of our own does that.
@@ -116,7 +119,7 @@ impl DriveHandle {
     /// Who has the drive open.
     pub fn holder(&self) -> Option<Holder> {
         match &*self.occupancy() {
-            Occupancy::Free => None,
+            Occupancy::Free | Occupancy::Retired => None,
             Occupancy::Held { by } | Occupancy::Releasing { by } => Some(by.clone()),
         }
     }
@@ -124,16 +127,17 @@ impl DriveHandle {
     /// Takes the drive for `by`, or says who has it.
     ///
     /// # Errors
-    /// [`Occupied`] when somebody has it, or is just leaving.
-    pub fn acquire(&self, by: &Holder) -> Result<DriveLease, Occupied> {
+    /// [`NotAcquired`] when somebody has it, or is just leaving, and when it is retired.
+    pub fn acquire(&self, by: &Holder) -> Result<DriveLease, NotAcquired> {
         let mut occupancy = self.occupancy();
         match &*occupancy {
             Occupancy::Free => {
                 *occupancy = Occupancy::Held { by: by.clone() };
                 Ok(DriveLease { drive: self.clone() })
             }
-            Occupancy::Held { by } => Err(Occupied { by: by.clone(), is_releasing: false }),
-            Occupancy::Releasing { by } => Err(Occupied { by: by.clone(), is_releasing: true }),
+            Occupancy::Held { by } => Err(occupied(by, false)),
+            Occupancy::Releasing { by } => Err(occupied(by, true)),
+            Occupancy::Retired => Err(NotAcquired::Retired),
         }
     }
 
@@ -145,7 +149,12 @@ impl DriveHandle {
         self.call(Drive::shut_down).await.map_err(|_| DriveGone)
     }
 
-    fn occupancy(&self) -> MutexGuard<'_, Occupancy> {
+    /// Told whenever a close is finished.
+    pub(super) fn freed(&self) -> &Condvar {
+        &self.0.freed
+    }
+
+    pub(super) fn occupancy(&self) -> MutexGuard<'_, Occupancy> {
         self.0.occupancy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -213,6 +222,10 @@ impl Bay for DriveHandle {
     fn picker_access(&self) -> bool {
         self.status().medium != MediumStatus::Ready
     }
+}
+
+fn occupied(by: &Holder, is_releasing: bool) -> NotAcquired {
+    NotAcquired::Occupied(Occupied { by: by.clone(), is_releasing })
 }
 
 fn bay_result(done: oneshot::Receiver<Result<(), BayError>>) -> Result<(), BayError> {

@@ -2,12 +2,13 @@
 //!
 //! `unit` is the drive itself, owned by its thread; `host` its operations as an operating system's tape driver
 //! offers them; `handle` the thread, its queue and the leases; `status` what anyone may look at while it works;
-//! `port` how a pump sees it, `loan` how it writes many records. It must not know NDMP, SCSI bytes, or other drives.
+//! `retire` how a drive leaves, `port` how a pump sees it, `loan` how it writes many records. It must not know NDMP, SCSI bytes, or other drives.
 
 mod handle;
 mod host;
 mod loan;
 mod port;
+mod retire;
 mod status;
 mod unit;
 
@@ -15,6 +16,7 @@ pub use handle::{DriveGone, DriveHandle, DriveLease, Holder, Occupied};
 pub use host::{HostError, HostRead, MarkRule, Motion};
 pub use loan::Loan;
 pub use port::{ReadStop, RecordLoan, RecordPort, SpaceStop, WriteStop};
+pub use retire::NotAcquired;
 pub use status::{DriveStatus, MediumStatus};
 pub use unit::Drive;
 

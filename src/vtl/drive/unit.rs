@@ -114,6 +114,11 @@ impl Drive {
         Ok(())
     }
 
+    /// How records are stored from the next load on.
+    pub(super) fn set_compression(&mut self, compression: Compression) {
+        self.compression = compression;
+    }
+
     /// Flushes and closes the tape, a session's unterminated data with its filemark; the cartridge stays.
     pub(super) fn shut_down(&mut self) {
         self.removal_prevented = false;

@@ -4,7 +4,6 @@
 //! The rename is the instant at which the tape exists: before it there is nothing but a staging directory, which no
 //! inventory looks at; after it a whole tape, which the next inventory finds even if the slot map was not written.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -12,29 +11,15 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use super::{Loader, LoaderError, guard, io_error, lock_directory, tapes_in_drives};
+use super::{Loader, LoaderError, io_error};
 use crate::files::sync_directory;
 use crate::vtl::barcode::Barcode;
-use crate::vtl::element::{ElementCounts, Place};
-use crate::vtl::inventory::{Cartridges, reconcile};
-use crate::vtl::slots::file;
+use crate::vtl::element::Place;
+use crate::vtl::inventory::Cartridges;
 use crate::vtl::slots::{Entry, SlotMap};
 
 /// What the name of a staging directory in a loader's directory begins with. No barcode does.
 pub const STAGING_PREFIX: &str = ".import-";
-
-/// A loader that no server has open, as the configuration describes it.
-#[derive(Clone, Copy, Debug)]
-pub struct ClosedLoader<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its directory.
-    pub directory: &'a Path,
-    /// How many elements it has.
-    pub counts: ElementCounts,
-    /// What the barcodes of the tapes it makes begin with.
-    pub tape_family: &'a str,
-}
 
 impl Loader {
     /// The barcode that a new tape would get, `barcode` or the next one of the family, if a slot is free for it.
@@ -53,7 +38,7 @@ impl Loader {
     /// [`LoaderError::Exists`], [`LoaderError::NoFreeSlot`], [`LoaderError::Staging`] if there is no such sound tape, and
     /// what the file system says.
     pub fn adopt(&self, staging: &str, barcode: &Barcode) -> Result<Place, LoaderError> {
-        let _changing = guard(&self.changing);
+        let _changing = self.change()?;
         let map = self.state().map.clone();
         let (next, _) = self.admit(&map, Some(barcode.clone()))?;
         let directory = &self.settings.directory;
@@ -63,86 +48,19 @@ impl Loader {
         Ok(place)
     }
 
-    /// As [`Loader::would_admit`] for a loader that no server has open. Takes no lock and changes nothing.
-    ///
-    /// # Errors
-    /// As there, and [`LoaderError::NotServed`].
-    pub fn would_admit_closed(
-        loader: &ClosedLoader<'_>,
-        barcode: Option<Barcode>,
-        cartridges: &dyn Cartridges,
-    ) -> Result<Barcode, LoaderError> {
-        let map = loader.inventory(cartridges)?;
-        loader.admit(&map, barcode).map(|(_, barcode)| barcode)
-    }
-
-    /// As [`Loader::adopt`] for a loader that no server has open; holds its lock meanwhile.
-    ///
-    /// # Errors
-    /// As there, [`LoaderError::InUse`] and [`LoaderError::NotServed`].
-    pub fn adopt_closed(
-        loader: &ClosedLoader<'_>,
-        staging: &str,
-        barcode: &Barcode,
-        cartridges: &dyn Cartridges,
-    ) -> Result<Place, LoaderError> {
-        let directory = loader.directory;
-        loader.check_served()?;
-        let _lock = lock_directory(directory)?;
-        let map = loader.inventory(cartridges)?;
-        let (next, _) = loader.admit(&map, Some(barcode.clone()))?;
-        move_in(directory, staging, barcode, cartridges)?;
-        let kept = file::restore(directory, &map).and_then(|()| file::save(directory, &next));
-        kept.inspect_err(|_| move_out(directory, staging, barcode))?;
-        Ok(place_in(&next, barcode))
-    }
-
+    /// The map with one tape more, in the lowest free slot: `barcode`, or the next one of the family.
     pub(super) fn admit(
         &self,
         map: &SlotMap,
         barcode: Option<Barcode>,
     ) -> Result<(SlotMap, Barcode), LoaderError> {
-        let settings = &self.settings;
-        let itself = ClosedLoader {
-            name: &settings.name,
-            directory: &settings.directory,
-            counts: self.counts,
-            tape_family: &settings.tape_family,
-        };
-        itself.admit(map, barcode)
-    }
-}
-
-impl ClosedLoader<'_> {
-    /// A map that is new is a server's to make: it knows whether a file system is just not mounted.
-    fn check_served(&self) -> Result<(), LoaderError> {
-        if file::exists(self.directory) {
-            return Ok(());
-        }
-        Err(LoaderError::NotServed { name: self.name.to_owned(), directory: self.directory.to_owned() })
-    }
-
-    /// The map as the next start of a server would make it.
-    fn inventory(&self, cartridges: &dyn Cartridges) -> Result<SlotMap, LoaderError> {
-        self.check_served()?;
-        let missing =
-            || LoaderError::NotServed { name: self.name.to_owned(), directory: self.directory.to_owned() };
-        let mut map = file::read(self.directory)?.ok_or_else(missing)?;
-        map.repair(self.counts);
-        let found = cartridges.scan(self.directory).map_err(io_error("list", self.directory))?;
-        let there: BTreeSet<Barcode> = found.iter().map(|tape| tape.barcode.clone()).collect();
-        Ok(reconcile(&map, self.counts, &found, &(&there & &tapes_in_drives(&map))).0)
-    }
-
-    /// The map with one tape more, in the lowest free slot: `barcode`, or the next one of the family.
-    fn admit(&self, map: &SlotMap, barcode: Option<Barcode>) -> Result<(SlotMap, Barcode), LoaderError> {
         let mut next = map.clone();
         let barcode = match barcode {
             Some(barcode) => barcode,
-            None => Barcode::next_in_family(self.tape_family, next.tapes.keys())?,
+            None => Barcode::next_in_family(&self.new_tapes().family, next.tapes.keys())?,
         };
-        let name = || self.name.to_owned();
-        let is_there = fs::symlink_metadata(self.directory.join(&barcode)).is_ok();
+        let name = || self.settings.name.clone();
+        let is_there = fs::symlink_metadata(self.tape_directory(&barcode)).is_ok();
         if next.tapes.contains_key(&barcode) || is_there {
             return Err(LoaderError::Exists { name: name(), barcode });
         }
@@ -177,8 +95,8 @@ fn move_in(
     if !kind.is_dir() {
         return Err(refuse("it is not a directory".to_owned()));
     }
-    let found = cartridges.scan(&from).map_err(io_error("list", &from))?;
-    match found.iter().find(|tape| tape.barcode == *barcode).map(|tape| &tape.problem) {
+    let found = cartridges.look(&from, barcode).map_err(io_error("look at", &from))?;
+    match found.as_ref().map(|tape| &tape.problem) {
         None => return Err(refuse(format!("there is no tape {barcode} in it"))),
         Some(Some(problem)) => return Err(refuse(problem.clone())),
         Some(None) => {}
@@ -215,6 +133,7 @@ impl LoaderError {
 mod tests {
     use super::*;
     use crate::vtl::loader::fake::{FakeCartridges, Site};
+    use std::sync::Arc;
 
     fn code(text: &str) -> Barcode {
         Barcode::new(text).unwrap()
@@ -226,13 +145,8 @@ mod tests {
         fs::write(tape.join("label"), problem).unwrap();
     }
 
-    fn closed(site: &Site) -> ClosedLoader<'_> {
-        ClosedLoader {
-            name: "test",
-            directory: &site.settings.directory,
-            counts: ElementCounts { mail_slots: 0, drives: 1, slots: site.settings.slots },
-            tape_family: "VLT",
-        }
+    fn parked(site: &Site) -> Result<Loader, LoaderError> {
+        Loader::open_parked(site.settings.clone(), 1, Arc::new(FakeCartridges))
     }
 
     #[test]
@@ -245,14 +159,13 @@ mod tests {
         assert!(site.path("NEW001L8").is_dir() && !site.path(".import-1/NEW001L8").exists());
         drop(loader);
         stage(&site, ".import-2", "NEW002L8", "");
-        let place = Loader::adopt_closed(&closed(&site), ".import-2", &code("NEW002L8"), &FakeCartridges);
+        let place = parked(&site).unwrap().adopt(".import-2", &code("NEW002L8"));
         assert_eq!(place.unwrap(), Place::Slot(2));
         let (loader, _) = site.open(1);
         assert_eq!(loader.place_of(&code("NEW001L8")), Some(Place::Slot(1)));
         assert_eq!(loader.place_of(&code("NEW002L8")), Some(Place::Slot(2)));
         assert!(matches!(loader.would_admit(None), Err(LoaderError::NoFreeSlot { .. })));
-        let refused = Loader::adopt_closed(&closed(&site), ".import-2", &code("X"), &FakeCartridges);
-        assert!(refused.unwrap_err().is_in_use());
+        assert!(parked(&site).err().unwrap().is_in_use());
     }
 
     #[test]
@@ -298,8 +211,7 @@ mod tests {
     #[test]
     fn a_loader_that_no_server_made_is_not_made_here() {
         let site = Site::new(3, 0, 0);
-        let refused = Loader::would_admit_closed(&closed(&site), None, &FakeCartridges);
-        assert!(matches!(refused, Err(LoaderError::NotServed { .. })));
+        assert!(matches!(parked(&site), Err(LoaderError::NotServed { .. })));
         assert!(!site.settings.directory.exists());
     }
 }

@@ -1,5 +1,6 @@
 //! Bays and cartridges for tests: a bay is a variable, a tape is a directory with a `label` file in it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,10 +12,12 @@ use super::{Loader, LoaderError, LoaderSettings};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::bay::{Bay, BayError};
 use crate::vtl::element::ElementLayout;
-use crate::vtl::inventory::{Cartridges, FoundTape};
+use crate::vtl::inventory::{Cartridges, FoundTape, HeldTape, NewCartridge};
 
 /// What is wrong with a tape whose making was interrupted.
 pub(crate) const UNFINISHED: &str = "unfinished";
+
+pub(crate) const NEW: NewCartridge = NewCartridge { capacity_bytes: 1 << 20, worm: false };
 
 #[derive(Default)]
 pub(crate) struct BayState {
@@ -74,7 +77,7 @@ impl Bay for FakeBay {
 pub(crate) struct FakeCartridges;
 
 impl Cartridges for FakeCartridges {
-    fn scan(&self, directory: &Path) -> io::Result<Vec<FoundTape>> {
+    fn scan(&self, directory: &Path, trusted: &BTreeSet<Barcode>) -> io::Result<Vec<FoundTape>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
@@ -82,13 +85,38 @@ impl Cartridges for FakeCartridges {
             if let (Ok(barcode), Ok(label)) =
                 (Barcode::new(&name), fs::read_to_string(entry.path().join("label")))
             {
-                found.push(FoundTape { barcode, problem: Some(label).filter(|label| !label.is_empty()) });
+                let problem = Some(label).filter(|label| !label.is_empty() && !trusted.contains(&barcode));
+                found.push(FoundTape { barcode, problem });
             }
         }
         Ok(found)
     }
 
-    fn create(&self, directory: &Path, barcode: &Barcode, _capacity_bytes: u64) -> io::Result<()> {
+    fn look(&self, directory: &Path, barcode: &Barcode) -> io::Result<Option<FoundTape>> {
+        Ok(self.scan(directory, &BTreeSet::new())?.into_iter().find(|tape| tape.barcode == *barcode))
+    }
+
+    fn erase(&self, tape: &Path) -> io::Result<()> {
+        match self.hold(tape)?.protection {
+            Some(reason) => Err(io::Error::other(reason)),
+            None => fs::write(tape.join("erased"), ""),
+        }
+    }
+
+    fn protect(&self, tape: &Path, write_protected: bool) -> io::Result<()> {
+        if write_protected {
+            return fs::write(tape.join("protected"), "");
+        }
+        crate::files::remove_if_there(&tape.join("protected"))
+    }
+
+    fn hold(&self, tape: &Path) -> io::Result<HeldTape> {
+        fs::metadata(tape.join("label"))?;
+        let protection = tape.join("protected").exists().then_some("it is write-protected");
+        Ok(HeldTape { protection, lock: Box::new(()) })
+    }
+
+    fn create(&self, directory: &Path, barcode: &Barcode, _: NewCartridge) -> io::Result<()> {
         let tape = directory.join(barcode);
         match fs::read_to_string(tape.join("label")) {
             Ok(label) if label == UNFINISHED => {}
@@ -117,6 +145,7 @@ impl Site {
             tape_capacity_bytes: 1 << 20,
             tape_family: "VLT".into(),
             first_tapes,
+            trusts_map: false,
         };
         Self { directory, settings }
     }
@@ -140,7 +169,7 @@ impl Site {
     }
 
     pub(crate) fn make_tape(&self, barcode: &str) {
-        FakeCartridges.create(&self.settings.directory, &Barcode::new(barcode).unwrap(), 0).unwrap();
+        FakeCartridges.create(&self.settings.directory, &Barcode::new(barcode).unwrap(), NEW).unwrap();
     }
 
     pub(crate) fn remove_tape(&self, barcode: &str) {

@@ -6,11 +6,14 @@
 //! every instant. Must not know of SCSI or NDMP. Read on in `moves`.
 
 mod adopt;
+mod changes;
 pub mod elements;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod identity;
 mod moves;
+mod parked;
+mod retire;
 #[cfg(test)]
 mod tests;
 
@@ -24,17 +27,20 @@ use thiserror::Error;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-pub use self::adopt::{ClosedLoader, STAGING_PREFIX};
+pub use self::adopt::STAGING_PREFIX;
+pub use self::changes::Destination;
 use self::elements::DriveView;
 pub use self::elements::{Element, Elements, ShelvedTape};
 pub use self::identity::Identity;
 pub use self::moves::{MoveError, MovedBy};
+use self::retire::Standing;
+pub use self::retire::{NewTapes, RobotLease};
 use super::barcode::{Barcode, BarcodeError};
 use super::bay::Bay;
 use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Place};
-use super::inventory::{Cartridges, FoundTape, InventoryChange, reconcile};
-use super::slots::SlotMap;
+use super::inventory::{Cartridges, FoundTape, InventoryChange, NewCartridge, reconcile};
 use super::slots::file::{self, SlotFileError};
+use super::slots::{Entry, SlotMap};
 use crate::files::open_file;
 
 /// The file whose lock says that a process has the loader open.
@@ -59,6 +65,9 @@ pub struct LoaderSettings {
     pub tape_family: String,
     /// How many tapes a new loader is given.
     pub first_tapes: u32,
+    /// At opening, takes the tapes that stand in the robot as sound if their directories are there: to look at each of very
+    /// many takes long. Whoever opens it so is to have the inventory taken soon.
+    pub trusts_map: bool,
 }
 
 /// Why a loader could not be opened or changed.
@@ -120,11 +129,63 @@ pub enum LoaderError {
         /// Its directory.
         directory: PathBuf,
     },
+    /// It has left the configuration, or was opened anew, while whoever asks was connected.
+    #[error("loader {name} was closed in the meantime; connect anew, or try again")]
+    Retired {
+        /// The loader.
+        name: String,
+    },
     /// No slot is free.
     #[error("loader {name} has no free slot; add slots or take a tape out")]
     NoFreeSlot {
         /// The loader.
         name: String,
+    },
+    /// No mail slot is free.
+    #[error("loader {name} has no free mail slot; empty one, or take the tape out of the robot with --shelf")]
+    NoFreeMailSlot {
+        /// The loader.
+        name: String,
+    },
+    /// No such tape.
+    #[error("loader {name} has no tape {barcode}{hint}")]
+    NoTape {
+        /// The loader.
+        name: String,
+        /// The barcode asked for.
+        barcode: Barcode,
+        /// Empty, or the nearest one.
+        hint: String,
+    },
+    /// A tape in a drive is in use, or may be at any moment.
+    #[error("tape {barcode} is in {} of loader {name}; unload it first: tapesilo tape move {name} {barcode} slot", .place.words())]
+    InDrive {
+        /// The loader.
+        name: String,
+        /// The tape.
+        barcode: Barcode,
+        /// The drive.
+        place: Place,
+    },
+    /// A tape that is not to be destroyed like this.
+    #[error("tape {barcode} of loader {name} is kept: {why}")]
+    Protected {
+        /// The loader.
+        name: String,
+        /// The tape.
+        barcode: Barcode,
+        /// The reason.
+        why: &'static str,
+    },
+    /// A tape that no drive could use.
+    #[error("tape {barcode} of loader {name} cannot come into the robot: {reason}")]
+    Unusable {
+        /// The loader.
+        name: String,
+        /// The tape.
+        barcode: Barcode,
+        /// What is wrong with it.
+        reason: String,
     },
 }
 
@@ -137,8 +198,7 @@ pub struct Loader {
     cartridges: Arc<dyn Cartridges>,
     changing: Mutex<()>,
     state: Mutex<State>,
-    /// Held open: the lock ends with it.
-    _lock: File,
+    standing: Standing,
 }
 
 struct State {
@@ -175,6 +235,8 @@ impl Loader {
         let layout_error = |source| LoaderError::Layout { name: settings.name.clone(), source };
         settings.layout.check(counts).map_err(layout_error)?;
         let lock = lock_directory(&settings.directory)?;
+        let new_tapes =
+            NewTapes { family: settings.tape_family.clone(), capacity_bytes: settings.tape_capacity_bytes };
         let map = read_or_create(&settings.directory)?;
         file::restore(&settings.directory, &map)?;
         let loader = Self {
@@ -183,10 +245,11 @@ impl Loader {
             cartridges,
             changing: Mutex::new(()),
             state: Mutex::new(State { map, faults: vec![None; bays.len()], shelved: BTreeMap::new() }),
-            _lock: lock,
+            standing: Standing::new(lock, new_tapes),
             bays,
             settings,
         };
+        loader.sweep();
         loader.repair()?;
         loader.first_inventory()?;
         loader.make_first_tapes()?;
@@ -207,7 +270,7 @@ impl Loader {
     ) -> Result<Elements, LoaderError> {
         let mut map = file::read(directory)?.unwrap_or_else(|| SlotMap::new(Uuid::nil()));
         map.repair(counts);
-        let found = cartridges.scan(directory).map_err(io_error("list", directory))?;
+        let found = cartridges.scan(directory, &BTreeSet::new()).map_err(io_error("list", directory))?;
         let in_drives = tapes_in_drives(&map);
         let (map, change) = reconcile(&map, counts, &found, &in_drives);
         let identity = Identity::new(map.uuid);
@@ -256,17 +319,18 @@ impl Loader {
     /// A picture of all elements. Never waits for a drive.
     #[must_use]
     pub fn elements(&self) -> Elements {
-        let (map, faults, shelved) = {
-            let state = self.state();
-            (state.map.clone(), state.faults.clone(), state.shelved.clone())
-        };
+        let state = self.state();
         let drives: Vec<DriveView> = self
             .bays
             .iter()
-            .zip(faults)
-            .map(|(bay, fault)| DriveView { serial: bay.serial(), access: bay.picker_access(), fault })
+            .zip(&state.faults)
+            .map(|(bay, fault)| DriveView {
+                serial: bay.serial(),
+                access: bay.picker_access(),
+                fault: fault.clone(),
+            })
             .collect();
-        Elements::new(self.settings.layout, self.counts, &map, &drives, &shelved)
+        Elements::new(self.settings.layout, self.counts, &state.map, &drives, &state.shelved)
     }
 
     /// The place at an element address, if there is one.
@@ -279,6 +343,12 @@ impl Loader {
     #[must_use]
     pub fn place_of(&self, barcode: &Barcode) -> Option<Place> {
         self.state().map.tapes.get(barcode).map(|entry| entry.place)
+    }
+
+    /// The slot that a tape was put into or taken out of last.
+    #[must_use]
+    pub fn last_slot(&self) -> Option<u16> {
+        self.state().map.last_slot
     }
 
     /// The directory of a tape.
@@ -294,40 +364,31 @@ impl Loader {
     /// [`LoaderError::Io`] when the directory cannot be listed, [`LoaderError::State`] when the result cannot be kept;
     /// the loader is then unchanged.
     pub fn rescan(&self) -> Result<InventoryChange, LoaderError> {
-        let _changing = guard(&self.changing);
-        let found = self.scan()?;
+        let _changing = self.change()?;
+        self.sweep();
+        let found = self.scan(&BTreeSet::new())?;
         let mounted = self.state().mounted();
         self.take_inventory(&found, &mounted)
-    }
-
-    /// Makes a blank tape in the lowest free slot: `barcode`, or the next one of the loader's family.
-    ///
-    /// # Errors
-    /// [`LoaderError`]; nothing is made when the barcode is taken or no slot is free.
-    pub fn create_tape(&self, barcode: Option<Barcode>, capacity_bytes: u64) -> Result<Barcode, LoaderError> {
-        let _changing = guard(&self.changing);
-        let map = self.state().map.clone();
-        let (next, barcode) = self.admit(&map, barcode)?;
-        let directory = self.tape_directory(&barcode);
-        self.cartridges
-            .create(&self.settings.directory, &barcode, capacity_bytes)
-            .map_err(io_error("create", &directory))?;
-        self.keep(next)?;
-        Ok(barcode)
     }
 
     /// The inventory of a loader that is being opened: no tape is mounted yet, but one that stood in a drive may look
     /// damaged until it is loaded, which repairs what a crash left. Only when its directory is gone it leaves.
     fn first_inventory(&self) -> Result<(), LoaderError> {
-        let found = self.scan()?;
+        let in_robot = |entry: &Entry| self.settings.trusts_map && entry.place != Place::Shelf;
+        let trusted = {
+            let state = self.state();
+            let trusted = state.map.tapes.iter().filter(|(_, entry)| in_robot(entry));
+            trusted.map(|(barcode, _)| barcode.clone()).collect()
+        };
+        let found = self.scan(&trusted)?;
         let there: BTreeSet<Barcode> = found.iter().map(|tape| tape.barcode.clone()).collect();
         let in_drives = tapes_in_drives(&self.state().map);
         self.take_inventory(&found, &(&there & &in_drives)).map(drop)
     }
 
-    fn scan(&self) -> Result<Vec<FoundTape>, LoaderError> {
+    fn scan(&self, trusted: &BTreeSet<Barcode>) -> Result<Vec<FoundTape>, LoaderError> {
         let directory = &self.settings.directory;
-        self.cartridges.scan(directory).map_err(io_error("list", directory))
+        self.cartridges.scan(directory, trusted).map_err(io_error("list", directory))
     }
 
     fn take_inventory(
@@ -392,7 +453,8 @@ impl Loader {
     fn make_first_tape(&self, barcode: &Barcode) -> Result<(), LoaderError> {
         let directory = self.tape_directory(barcode);
         let is_there = directory.exists();
-        match self.cartridges.create(&self.settings.directory, barcode, self.settings.tape_capacity_bytes) {
+        let new = NewCartridge { capacity_bytes: self.settings.tape_capacity_bytes, worm: false };
+        match self.cartridges.create(&self.settings.directory, barcode, new) {
             Err(error) if !is_there => Err(io_error("create", &directory)(error)),
             _ => Ok(()),
         }
@@ -429,6 +491,7 @@ impl Loader {
 
     /// Makes a map durable, then current.
     fn keep(&self, map: SlotMap) -> Result<(), LoaderError> {
+        self.check_not_retired()?;
         file::save(&self.settings.directory, &map)?;
         self.state().map = map;
         Ok(())

@@ -8,11 +8,11 @@
 use thiserror::Error;
 use tracing::{info, warn};
 
-use super::{Loader, LoaderError, guard};
+use super::{Loader, LoaderError};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::bay::BayError;
 use crate::vtl::element::Place;
-use crate::vtl::slots::SlotMap;
+use crate::vtl::slots::{Entry, SlotMap};
 
 /// Who moves a tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +72,38 @@ impl Loader {
     /// # Errors
     /// [`MoveError`].
     pub fn move_medium(&self, source: Place, destination: Place, by: MovedBy) -> Result<Barcode, MoveError> {
-        let _changing = guard(&self.changing);
-        let (before, barcode, fault) = self.check_move(source, destination)?;
+        let _changing = self.change()?;
+        for place in [source, destination] {
+            if place == Place::Shelf {
+                return Err(MoveError::NoSuchElement { place });
+            }
+        }
+        let (before, barcode) = self.check_move(source, destination)?;
+        self.carry_out(before, barcode, source, destination, by)
+    }
+
+    /// As [`Loader::move_medium`] for a tape that an operator names, also from the shelf and to it. The caller holds
+    /// `changing`.
+    pub(super) fn carry_by_hand(
+        &self,
+        barcode: &Barcode,
+        entry: Entry,
+        destination: Place,
+        by: MovedBy,
+    ) -> Result<(), MoveError> {
+        let before = self.check_destination(destination)?;
+        self.carry_out(before, barcode.clone(), entry.place, destination, by).map(drop)
+    }
+
+    fn carry_out(
+        &self,
+        before: SlotMap,
+        barcode: Barcode,
+        source: Place,
+        destination: Place,
+        by: MovedBy,
+    ) -> Result<Barcode, MoveError> {
+        let fault = self.fault_at(source);
         if fault.is_none() {
             self.take(source)?;
         }
@@ -92,29 +122,36 @@ impl Loader {
         Ok(barcode)
     }
 
-    /// What is moved: the map as it is, the tape, and the fault of the drive it is in.
-    fn check_move(
-        &self,
-        source: Place,
-        destination: Place,
-    ) -> Result<(SlotMap, Barcode, Option<String>), MoveError> {
-        for place in [source, destination] {
-            if place == Place::Shelf || !self.counts.contains(place) {
-                return Err(MoveError::NoSuchElement { place });
-            }
+    /// What is moved: the map as it is, and the tape.
+    fn check_move(&self, source: Place, destination: Place) -> Result<(SlotMap, Barcode), MoveError> {
+        if !self.counts.contains(source) {
+            return Err(MoveError::NoSuchElement { place: source });
         }
-        let state = self.state();
-        let Some(barcode) = state.map.tape_at(source) else {
+        if !self.counts.contains(destination) {
+            return Err(MoveError::NoSuchElement { place: destination });
+        }
+        let Some(barcode) = self.state().map.tape_at(source).cloned() else {
             return Err(MoveError::SourceEmpty { place: source });
         };
-        if state.map.tape_at(destination).is_some() {
-            return Err(MoveError::DestinationFull { place: destination });
+        Ok((self.check_destination(destination)?, barcode))
+    }
+
+    /// Whether a tape can be put there; gives the map as it is.
+    fn check_destination(&self, destination: Place) -> Result<SlotMap, MoveError> {
+        if !self.counts.contains(destination) {
+            return Err(MoveError::NoSuchElement { place: destination });
         }
-        let fault = match source {
-            Place::Drive(index) => state.faults.get(usize::from(index)).cloned().flatten(),
-            _ => None,
-        };
-        Ok((state.map.clone(), barcode.clone(), fault))
+        let map = self.state().map.clone();
+        match map.tape_at(destination) {
+            Some(_) => Err(MoveError::DestinationFull { place: destination }),
+            None => Ok(map),
+        }
+    }
+
+    /// The fault of the drive at `place`: it has not mounted the tape that the map has in it.
+    fn fault_at(&self, place: Place) -> Option<String> {
+        let Place::Drive(index) = place else { return None };
+        self.state().faults.get(usize::from(index)).cloned().flatten()
     }
 
     fn take(&self, source: Place) -> Result<(), MoveError> {

@@ -1,11 +1,13 @@
 //! The loader as a whole: restarts, refusals, and a model that no tape is ever lost or doubled.
 
+mod changes;
+
 use std::collections::BTreeSet;
 use std::fs;
 
 use proptest::prelude::*;
 
-use super::fake::{FakeBay, FakeCartridges, Site, UNFINISHED};
+use super::fake::{FakeBay, FakeCartridges, NEW, Site, UNFINISHED};
 use super::*;
 use crate::vtl::bay::BayError;
 use crate::vtl::inventory::NO_FREE_SLOT;
@@ -169,9 +171,9 @@ fn fewer_slots_put_tapes_on_the_shelf_and_more_bring_them_back() {
 fn tapes_are_made_in_free_slots_only() {
     let site = Site::new(2, 0, 1);
     let (loader, _) = site.open(1);
-    assert!(matches!(loader.create_tape(Some(code("VLT001L8")), 1), Err(LoaderError::Exists { .. })));
-    assert_eq!(loader.create_tape(None, 1).unwrap(), code("VLT002L8"));
-    assert!(matches!(loader.create_tape(None, 1), Err(LoaderError::NoFreeSlot { .. })));
+    assert!(matches!(loader.create_tapes(Some(&code("VLT001L8")), 1, NEW), Err(LoaderError::Exists { .. })));
+    assert_eq!(loader.create_tapes(None, 1, NEW).unwrap(), [code("VLT002L8")]);
+    assert!(matches!(loader.create_tapes(None, 1, NEW), Err(LoaderError::NoFreeSlot { .. })));
     assert!(!site.path("VLT003L8").exists());
 }
 
@@ -217,6 +219,12 @@ fn a_loader_never_starts_from_nothing_over_a_state_it_cannot_read() {
 #[derive(Clone, Debug)]
 enum Step {
     Move(Place, Place),
+    /// An operator's.
+    MoveByHand(u8, Destination),
+    Eject(u8, bool),
+    Create(u32),
+    Delete(u8),
+    Protect(u8, bool),
     Rescan,
     Appear(u8),
     Vanish(u8),
@@ -244,6 +252,11 @@ fn place() -> impl Strategy<Value = Place> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (place(), place()).prop_map(|(from, to)| Step::Move(from, to)),
+        4 => (0..7_u8, destination()).prop_map(|(tape, to)| Step::MoveByHand(tape, to)),
+        2 => (0..7_u8, any::<bool>()).prop_map(|(tape, shelf)| Step::Eject(tape, shelf)),
+        1 => (1..3_u32).prop_map(Step::Create),
+        1 => (0..7_u8).prop_map(Step::Delete),
+        1 => (0..7_u8, any::<bool>()).prop_map(|(tape, on)| Step::Protect(tape, on)),
         2 => Just(Step::Rescan),
         2 => (0..7_u8).prop_map(Step::Appear),
         1 => (0..7_u8).prop_map(Step::Vanish),
@@ -255,6 +268,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::CrashInSave),
         1 => any::<u8>().prop_map(Step::CrashTorn),
         1 => (0..6_u16).prop_map(Step::Resize),
+    ]
+}
+
+fn destination() -> impl Strategy<Value = Destination> {
+    prop_oneof![
+        3 => place().prop_map(Destination::Place),
+        1 => Just(Destination::Place(Place::Shelf)),
+        2 => Just(Destination::AnySlot),
+        1 => Just(Destination::Exit),
     ]
 }
 
@@ -298,6 +320,30 @@ impl Model {
                     Err(_) => assert_eq!(loader.state().map.tape_at(*from), tape.as_ref()),
                 }
             }
+            Step::MoveByHand(number, to) => {
+                let (barcode, before) = (code(&tape(number)), loader.place_of(&code(&tape(number))));
+                match loader.move_tape(&barcode, *to) {
+                    Ok(place) => assert_eq!(loader.place_of(&barcode), Some(place)),
+                    Err(_) => assert_eq!(loader.place_of(&barcode), before),
+                }
+            }
+            Step::Eject(number, to_shelf) => {
+                if let Ok(place) = loader.eject_tape(&code(&tape(number)), *to_shelf) {
+                    assert!(matches!(place, Place::Shelf | Place::MailSlot(_)));
+                }
+            }
+            Step::Create(count) => {
+                if let Ok(made) = loader.create_tapes(None, *count, NEW) {
+                    assert_eq!(made.len(), *count as usize);
+                    self.on_disk.extend(made);
+                }
+            }
+            Step::Delete(number) => {
+                if loader.delete_tape(&code(&tape(number)), false).is_ok() {
+                    assert!(self.on_disk.remove(&code(&tape(number))));
+                }
+            }
+            Step::Protect(number, on) => drop(loader.protect_tape(&code(&tape(number)), *on)),
             Step::Rescan => drop(loader.rescan().unwrap()),
             Step::Appear(number) => {
                 if self.on_disk.insert(code(&tape(number))) {

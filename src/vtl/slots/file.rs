@@ -74,6 +74,8 @@ struct Document {
     version: u32,
     uuid: Uuid,
     first_tapes_made: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_slot: Option<u16>,
     #[serde(default, rename = "tape")]
     tapes: Vec<TapeLine>,
 }
@@ -87,6 +89,8 @@ struct TapeLine {
     source: Option<Place>,
     #[serde(default, skip_serializing_if = "is_false")]
     by_operator: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    ejected: bool,
 }
 
 /// Just enough of a document to tell "newer" from "damaged".
@@ -163,6 +167,11 @@ pub fn exists(directory: &Path) -> bool {
     [FILE_NAME, BACKUP_NAME].iter().any(|name| directory.join(name).try_exists().unwrap_or(true))
 }
 
+/// Whether a file of this name in a loader's directory is a version of its map.
+pub fn is_state(name: &str) -> bool {
+    [FILE_NAME, BACKUP_NAME, NEW_NAME, DAMAGED_NAME].contains(&name)
+}
+
 /// Keeps the map: when this returns without an error it survives a power failure.
 ///
 /// # Errors
@@ -217,7 +226,8 @@ fn decode(path: &Path, text: &str) -> Result<SlotMap, Unusable> {
     let document: Document = toml::from_str(text).map_err(one_line)?;
     let mut tapes = BTreeMap::new();
     for line in document.tapes {
-        let entry = Entry { place: line.place, source: line.source, by_operator: line.by_operator };
+        let TapeLine { place, source, by_operator, ejected, .. } = line;
+        let entry = Entry { place, source, by_operator, ejected };
         match tapes.entry(line.barcode) {
             std::collections::btree_map::Entry::Vacant(vacant) => {
                 vacant.insert(entry);
@@ -228,7 +238,12 @@ fn decode(path: &Path, text: &str) -> Result<SlotMap, Unusable> {
             }
         }
     }
-    Ok(SlotMap { uuid: document.uuid, first_tapes_made: document.first_tapes_made, tapes })
+    Ok(SlotMap {
+        uuid: document.uuid,
+        first_tapes_made: document.first_tapes_made,
+        last_slot: document.last_slot,
+        tapes,
+    })
 }
 
 fn encode(map: &SlotMap) -> Result<String, toml::ser::Error> {
@@ -237,11 +252,13 @@ fn encode(map: &SlotMap) -> Result<String, toml::ser::Error> {
         place: entry.place,
         source: entry.source,
         by_operator: entry.by_operator,
+        ejected: entry.ejected,
     });
     let document = Document {
         version: VERSION,
         uuid: map.uuid,
         first_tapes_made: map.first_tapes_made,
+        last_slot: map.last_slot,
         tapes: tapes.collect(),
     };
     let body = toml::to_string(&document)?;
@@ -265,7 +282,7 @@ mod tests {
         }
         map.tapes.insert(
             Barcode::new("IN").unwrap(),
-            Entry { place: Place::MailSlot(0), source: None, by_operator: true },
+            Entry { by_operator: true, ..Entry::at(Place::MailSlot(0)) },
         );
         map
     }

@@ -22,13 +22,15 @@ pub struct Entry {
     pub source: Option<Place>,
     /// In a mail slot: an operator put it there, not the robot.
     pub by_operator: bool,
+    /// On the shelf because an operator wants it there: no inventory takes it back into the robot.
+    pub ejected: bool,
 }
 
 impl Entry {
     /// A tape in a slot, put there by nobody in particular.
     #[must_use]
     pub fn at(place: Place) -> Self {
-        Self { place, source: None, by_operator: false }
+        Self { place, source: None, by_operator: false, ejected: false }
     }
 }
 
@@ -39,6 +41,8 @@ pub struct SlotMap {
     pub uuid: Uuid,
     /// Whether the tapes that a new loader is given were made.
     pub first_tapes_made: bool,
+    /// The slot that a tape was put into or taken out of last.
+    pub last_slot: Option<u16>,
     /// Every tape the loader knows.
     pub tapes: BTreeMap<Barcode, Entry>,
 }
@@ -47,7 +51,7 @@ impl SlotMap {
     /// The map of a new loader.
     #[must_use]
     pub fn new(uuid: Uuid) -> Self {
-        Self { uuid, first_tapes_made: false, tapes: BTreeMap::new() }
+        Self { uuid, first_tapes_made: false, last_slot: None, tapes: BTreeMap::new() }
     }
 
     /// The tape at an element; none for the shelf, which is no element.
@@ -81,8 +85,15 @@ impl SlotMap {
             if matches!(entry.place, Place::Slot(_) | Place::MailSlot(_)) {
                 entry.source = Some(entry.place);
             }
+            for place in [entry.place, destination] {
+                if let Place::Slot(index) = place {
+                    self.last_slot = Some(index);
+                }
+            }
             entry.place = destination;
             entry.by_operator = by_operator && matches!(destination, Place::MailSlot(_));
+            // Only an operator can: the robot does not reach the shelf.
+            entry.ejected = destination == Place::Shelf;
         }
     }
 
@@ -161,7 +172,7 @@ mod tests {
     fn map(tapes: &[(&str, Place, Option<Place>)]) -> SlotMap {
         let mut map = SlotMap::new(Uuid::nil());
         for (barcode, place, source) in tapes {
-            let entry = Entry { place: *place, source: *source, by_operator: false };
+            let entry = Entry { source: *source, ..Entry::at(*place) };
             map.tapes.insert(Barcode::new(barcode).unwrap(), entry);
         }
         map

@@ -5,7 +5,7 @@ use crate::tape::{Compression, Tape, TapeError};
 use crate::vtl::bay::{Bay, BayError};
 use crate::vtl::drive::{
     Drive, DriveGone, DriveHandle, DriveLease, Holder, HostError, HostRead, MarkRule, MediumStatus, Motion,
-    Occupied,
+    NotAcquired, Occupied,
 };
 use crate::vtl::tape_drive::TapeDrive;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ fn one_holder_at_a_time_and_the_next_hears_who() {
     let lease = drive.acquire(&holder(1)).unwrap();
     assert_eq!(drive.holder(), Some(holder(1)));
     let refused = drive.acquire(&holder(2)).err();
-    assert_eq!(refused, Some(Occupied { by: holder(1), is_releasing: false }));
+    assert_eq!(refused, Some(NotAcquired::Occupied(Occupied { by: holder(1), is_releasing: false })));
     drop(lease);
     assert_eq!(acquire_soon(&drive, 2).drive().holder(), Some(holder(2)));
 }
@@ -115,7 +115,10 @@ fn dropped_lease_is_closed_behind_its_work() {
         drive.prevent_removal(true);
     }));
     drop(lease);
-    assert_eq!(drive.acquire(&holder(2)).err(), Some(Occupied { by: holder(1), is_releasing: true }));
+    assert_eq!(
+        drive.acquire(&holder(2)).err(),
+        Some(NotAcquired::Occupied(Occupied { by: holder(1), is_releasing: true }))
+    );
     drop(busy);
     let lease = acquire_soon(&drive, 2);
     let position = run(&lease, |drive| drive.position().unwrap()).unwrap();
@@ -336,4 +339,22 @@ fn panic_in_front_of_a_close_frees_the_drive_all_the_same() {
     drop(lease);
     drop(busy);
     assert_eq!(run(&acquire_soon(&drive, 2), |_| ()), Err(DriveGone));
+}
+
+#[test]
+fn a_retired_drive_is_given_to_nobody_and_one_in_use_is_not_retired() {
+    let station = Station::new();
+    let drive = &station.drive;
+    let lease = drive.acquire(&holder(1)).unwrap();
+    assert_eq!(drive.retire(), Err(holder(1)));
+    drop(lease);
+    drive.retire().unwrap();
+    drive.retire().unwrap();
+    assert_eq!(drive.acquire(&holder(2)).err(), Some(NotAcquired::Retired));
+    assert_eq!(drive.holder(), None);
+    drive.reinstate();
+    let lease = drive.acquire(&holder(2)).unwrap();
+    drive.reinstate();
+    assert_eq!(drive.holder(), Some(holder(2)), "it takes no drive away");
+    drop(lease);
 }
