@@ -442,6 +442,11 @@ fn the_cartridge_s_memory_and_the_logs_count_what_was_done() {
     assert_eq!((number(log(0x02, 5)), number(log(0x03, 5))), (2000, 1000));
     assert_eq!((number(log(0x0c, 0)), number(log(0x0c, 3))), (2000, 1000));
     assert_eq!((number(log(0x31, 3)), number(log(0x31, 1))), (64, 63));
+    assert_eq!(
+        (number(log(0x17, 0x02)), number(log(0x17, 0x16))),
+        (3, 67),
+        "records, and capacity in 10^6 bytes"
+    );
     assert_eq!(log(0x17, 0x42), *b"TS0001L8                        ");
     let attribute = |id: u16| {
         let [high, low] = id.to_be_bytes();
