@@ -35,7 +35,7 @@ PASSWORD = "endurance"
 class Server:
     """`tapesilo serve` on a folder that it is started on again and again; one loader, two drives."""
 
-    def __init__(self, folder, tapes=4, capacity="64 MiB", environment=None, path=None):
+    def __init__(self, folder, tapes=4, capacity="64 MiB", environment=None, path=None, server="", more=""):
         self.folder = folder
         self.vault = path or folder / "vault"
         self.environment = environment or {}
@@ -49,6 +49,7 @@ class Server:
 listen = ["127.0.0.1:{self.port}"]
 state_dir = "{folder}/state"
 control_socket = "{folder}/control.sock"
+{server}
 
 [[user]]
 name = "endurance"
@@ -65,7 +66,7 @@ tape_capacity = "{capacity}"
 tape_family = "VLT"
 tapes = {tapes}
 new_tape_at_end_of_medium = false
-""")
+{more}""")
         self.endpoint = harness.Endpoint(
             name="tapesilo", user="endurance", password=PASSWORD, robot="vault_robot", drives=["vault_drive0", "vault_drive1"],
             first_slot=FIRST_SLOT, first_drive=FIRST_DRIVE, transport=1, port=self.port)

@@ -12,5 +12,6 @@ pub mod names;
 pub mod ndmp;
 pub mod scsi;
 pub mod server;
+pub mod space;
 pub mod tape;
 pub mod vtl;

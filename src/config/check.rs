@@ -128,7 +128,6 @@ impl Checker<'_, '_> {
     }
 
     fn metrics(&mut self, field: &Spanned<String>) -> Option<SocketAddr> {
-        self.no_effect(field.span(), "server: metrics");
         let address = field.get_ref().parse().ok();
         if address.is_none() {
             let why =
@@ -251,7 +250,6 @@ impl Checker<'_, '_> {
 
     fn space(&mut self, raw: Field<RawSpace>) -> Space {
         let Some(raw) = raw else { return Space { alert_percent: 6, stop_percent: 5 } };
-        self.no_effect(raw.span(), "space");
         let (span, raw) = (raw.span(), raw.into_inner());
         let mut percent = |key: &str, field: &Field<WholeNumber>, default| {
             let number = self.number("space", key, field.as_ref(), &limits::PERCENT, default);
@@ -276,11 +274,6 @@ impl Checker<'_, '_> {
             let why = format!("[[{section}]]: is not served by this version yet; ignored");
             self.problems.warning(table.span(), why);
         }
-    }
-
-    /// A warning that a key is understood but does nothing.
-    pub(super) fn no_effect(&mut self, span: Range<usize>, key: &str) {
-        self.problems.warning(span, format_args!("{key}: has no effect in this version yet; ignored"));
     }
 
     /// An error at a key: `section: key: why`.

@@ -71,7 +71,8 @@ fn one_loader(
     let tape_capacity_bytes = capacity(checker, &label, raw);
     let tape_family = family(checker, &label, raw, name.as_deref().unwrap_or_default());
     let compression = compression(checker, &label, raw);
-    let new_tape_at_end_of_medium = without_effect(checker, &label, raw);
+    let new_tape_at_end_of_medium =
+        raw.new_tape_at_end_of_medium.as_ref().is_some_and(|field| *field.get_ref());
     Some(LoaderConfig {
         name: name?,
         path: path?,
@@ -138,15 +139,6 @@ fn compression(checker: &mut Checker<'_, '_>, label: &str, raw: &RawLoader) -> C
             Compression::None
         }
     }
-}
-
-/// Keys of the contract that a later version acts upon.
-fn without_effect(checker: &mut Checker<'_, '_>, label: &str, raw: &RawLoader) -> bool {
-    let Some(field) = &raw.new_tape_at_end_of_medium else { return false };
-    if *field.get_ref() {
-        checker.no_effect(field.span(), &format!("{label}: new_tape_at_end_of_medium"));
-    }
-    *field.get_ref()
 }
 
 fn unique_name(

@@ -353,11 +353,8 @@ fn copy_like(pattern: &Path, path: &Path, text: &str) -> Result<(), EditError> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         let own = file.metadata()?;
         if (own.uid(), own.gid()) != (like.uid(), like.gid()) {
-            fchown(&file, Some(like.uid()), Some(like.gid())).map_err(|error| {
-                io::Error::other(format!(
-                    "its owner cannot be kept ({error})"
-                ))
-            })?;
+            fchown(&file, Some(like.uid()), Some(like.gid()))
+                .map_err(|error| io::Error::other(format!("its owner cannot be kept ({error})")))?;
         }
         file.set_permissions(fs::Permissions::from_mode(like.mode() & 0o7777))?;
         file.write_all(text.as_bytes())?;

@@ -39,7 +39,7 @@ pub struct Server {
     pub data_ports: Option<RangeInclusive<u16>>,
     /// What MOVER_LISTEN offers instead of the control connection's own address; empty for that address.
     pub data_addresses: Vec<Ipv4Addr>,
-    /// Where metrics are to be served. Not served by this version yet.
+    /// Where metrics are served over HTTP; nowhere if `None`.
     pub metrics: Option<SocketAddr>,
     /// Sessions at one time.
     pub max_sessions: usize,

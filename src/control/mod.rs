@@ -1,11 +1,12 @@
 //! The control socket: how `tapesilo`'s other commands ask the running server.
 //!
 //! HTTP/1.1 with JSON bodies over a Unix socket of mode 0600. `report` says what is told (a trait that the server
-//! implements), `change` what can be changed (another one), `tools` what the commands that look into tapes do and tell, `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
+//! implements), `change` what can be changed (another one), `metrics` the same as Prometheus text, `tools` what the commands that look into tapes do and tell, `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
 //! loaders or sessions themselves, nor NDMP.
 
 mod change;
 mod client;
+pub mod metrics;
 mod report;
 mod routes;
 mod server;

@@ -37,6 +37,8 @@ pub struct StatusReport {
     pub loaders: Vec<LoaderReport>,
     /// All NDMP sessions, oldest first.
     pub sessions: Vec<SessionReport>,
+    /// Bytes that all movers have moved since the start.
+    pub moved_bytes: u64,
     /// What an operator should look into.
     pub alerts: Vec<AlertReport>,
 }
@@ -72,6 +74,8 @@ pub struct LoaderReport {
     pub free_bytes: Option<u64>,
     /// Size of that file system.
     pub total_bytes: Option<u64>,
+    /// What that space means for its tapes: `ample`, `low` or `stop`; `null` when no server watches it.
+    pub space_level: Option<String>,
     /// Why the loader does not work, if it does not: one line.
     pub problem: Option<String>,
 }

@@ -366,12 +366,12 @@ impl Mover {
         match ended.end {
             End::Satisfied => Outcome::default(),
             End::WindowFull => self.pause(PauseReason::EndOfWindow, 0),
-            End::EndOfMedium => self.pause(PauseReason::EndOfMedium, 0),
+            End::EndOfMedium | End::OutOfSpace(_) => self.pause(PauseReason::EndOfMedium, 0),
             End::EndOfFile => self.pause(PauseReason::EndOfFile, 0),
             End::OutsideWindow(offset_bytes) => self.pause(PauseReason::Seek, offset_bytes),
             End::PeerClosed => self.halt(HaltReason::ConnectClosed),
             End::ConnectionBroken(_) => self.halt(HaltReason::ConnectError),
-            End::Media(_) => self.halt(HaltReason::MediaError),
+            End::Media(_) | End::NoSpace(_) => self.halt(HaltReason::MediaError),
             End::Internal(_) => self.halt(HaltReason::InternalError),
             End::Aborted => self.halt(HaltReason::Aborted),
         }

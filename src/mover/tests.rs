@@ -182,6 +182,8 @@ fn ends_become_states_and_one_notice_each() {
     let table = [
         (End::WindowFull, Phase::Paused, Some(Notice::Paused(PauseReason::EndOfWindow, 0))),
         (End::EndOfMedium, Phase::Paused, Some(Notice::Paused(PauseReason::EndOfMedium, 0))),
+        (End::OutOfSpace(text()), Phase::Paused, Some(Notice::Paused(PauseReason::EndOfMedium, 0))),
+        (End::NoSpace(text()), Phase::Halted, Some(Notice::Halted(HaltReason::MediaError))),
         (End::EndOfFile, Phase::Paused, Some(Notice::Paused(PauseReason::EndOfFile, 0))),
         (End::OutsideWindow(77), Phase::Paused, Some(Notice::Paused(PauseReason::Seek, 77))),
         (End::Satisfied, Phase::Active, None),

@@ -78,6 +78,10 @@ pub enum End {
     WindowFull,
     /// The tape is full (backup), or its data ended at the medium's end (recover).
     EndOfMedium,
+    /// Backup: the file system below the tape is short of space; the tape ends here and may be ended properly.
+    OutOfSpace(String),
+    /// Backup: the file system below the tape has no room to begin or go on with.
+    NoSpace(String),
     /// Recover: a filemark, or the end of data of a tape that is not full.
     EndOfFile,
     /// Recover: the byte at this stream offset is outside the window.

@@ -123,6 +123,8 @@ impl Sense {
     pub const REMOVAL_PREVENTED: Self = Self::new(SenseKey::IllegalRequest, 0x53, 0x02);
     /// The tape must not be written.
     pub const WRITE_PROTECTED: Self = Self::new(SenseKey::DataProtect, 0x27, 0x00);
+    /// The disk below the tape has no room for what would be written.
+    pub const SPACE_ALLOCATION_FAILED: Self = Self::new(SenseKey::DataProtect, 0x27, 0x07);
     /// A WORM tape must not be overwritten.
     pub const WORM_OVERWRITE: Self = Self::new(SenseKey::DataProtect, 0x30, 0x0c);
     /// A tape was put into the drive since the last command.

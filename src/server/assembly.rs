@@ -4,8 +4,9 @@
 
 use super::cartridges::DiskCartridges;
 use super::known::KnownLoaders;
+use super::space::LoaderSpace;
 use super::{ServerError, host};
-use crate::config::{Compression, Config, LoaderConfig};
+use crate::config::{Compression, Config, LoaderConfig, Space};
 use crate::ndmp::session::{Device, Facts};
 use crate::ndmp::shell::{DataSettings, World};
 use crate::scsi::identity::{CHANGER, DRIVE, Product};
@@ -23,13 +24,15 @@ pub(super) struct OpenLoader {
     pub(super) loader: Arc<Loader>,
     /// In the order of their elements.
     pub(super) drives: Vec<DriveHandle>,
+    /// Watches its file system, and makes the tapes that follow on full ones.
+    keeper: Arc<LoaderSpace>,
 }
 
 /// Opens every loader that the configuration names.
 pub(super) fn assemble(config: &Config) -> Result<Vec<OpenLoader>, ServerError> {
     let mut known = KnownLoaders::load(&config.server.state_dir);
     let open = |loader| {
-        open_known_loader(loader, &mut known)
+        open_known_loader(loader, config.space, &mut known)
             .map_err(|error| format!("loader {:?}: {error}", loader.name).into())
     };
     config.loaders.iter().map(open).collect()
@@ -38,29 +41,33 @@ pub(super) fn assemble(config: &Config) -> Result<Vec<OpenLoader>, ServerError> 
 /// Opens a loader, unless its directory is one that has held a loader and does not now.
 pub(super) fn open_known_loader(
     config: &LoaderConfig,
+    space: Space,
     known: &mut KnownLoaders,
 ) -> Result<OpenLoader, ServerError> {
     known.check(&config.path)?;
-    let open = open_loader(config)?;
+    let open = open_loader(config, space)?;
     known.remember(&config.path, open.loader.uuid());
     Ok(open)
 }
 
 /// Opens one loader with its drives. The only place where that is done: at the start, by `loader create` and by a
 /// reload, with a server and without.
-pub(super) fn open_loader(config: &LoaderConfig) -> Result<OpenLoader, ServerError> {
+pub(super) fn open_loader(config: &LoaderConfig, space: Space) -> Result<OpenLoader, ServerError> {
     // The drives' serial numbers come from the loader's identity, and the loader is opened with its drives.
     let identity = Loader::identity_of(&config.path)?;
+    let keeper = LoaderSpace::watch(config, space)?;
     let mut drives = Vec::new();
     for index in 0..drive_count(config) {
         let name = config.drive_device(index.into());
         let serial = identity.drive_serial(index);
         let world_wide_name = identity.drive_world_wide_name(index);
-        drives.push(DriveHandle::start(&name, &serial, world_wide_name, compression(config))?);
+        let compression = compression(config);
+        drives.push(DriveHandle::start_kept(&name, &serial, world_wide_name, compression, keeper.clone())?);
     }
     let bays = drives.iter().map(|drive| Arc::new(drive.clone()) as Arc<dyn Bay>).collect();
-    let loader = Loader::open(settings(config), bays, Arc::new(DiskCartridges))?;
-    Ok(OpenLoader { config: config.clone(), loader: Arc::new(loader), drives })
+    let loader = Arc::new(Loader::open(settings(config), bays, Arc::new(DiskCartridges))?);
+    keeper.serve(&loader, &drives);
+    Ok(OpenLoader { config: config.clone(), loader, drives, keeper })
 }
 
 /// What sessions are to share from now on: the open loaders, and of the configuration all the rest.
@@ -79,7 +86,7 @@ pub(super) fn world(config: &Config, open: &[OpenLoader]) -> World {
         },
         sessions_max: config.server.max_sessions,
     };
-    for OpenLoader { config, loader, drives } in open {
+    for OpenLoader { config, loader, drives, .. } in open {
         for (index, drive) in (0..).zip(drives) {
             let serial = loader.identity().drive_serial(index);
             world.facts.tapes.push(device(config, drive.name().to_owned(), serial, &DRIVE));
@@ -111,7 +118,8 @@ impl OpenLoader {
     }
 
     /// What can change of an open loader without anybody noticing.
-    pub(super) fn adjust(&mut self, config: &LoaderConfig) {
+    pub(super) fn adjust(&mut self, config: &LoaderConfig, space: Space) {
+        self.keeper.adjust(config, space);
         if config.compression != self.config.compression {
             self.drives.iter().for_each(|drive| drive.set_compression(compression(config)));
         }

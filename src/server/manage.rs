@@ -10,7 +10,7 @@ use super::assembly::{OpenLoader, open_loader};
 use super::defaults::table;
 use super::known::KnownLoaders;
 use super::purge::{check_purgeable, count_tapes, names, purge};
-use crate::config::{Config, Edit, LoaderConfig, PreparedEdit};
+use crate::config::{Config, Edit, LoaderConfig, PreparedEdit, Space};
 use crate::control::{DeleteLoader, DeleteReport, LoaderSpec};
 use crate::vtl::loader::LoaderError;
 use crate::vtl::slots;
@@ -53,7 +53,7 @@ fn open_and_name(
     let made = Made::before(&loader.path)?;
     let mut known = KnownLoaders::load(&config.server.state_dir);
     known.check(&loader.path)?;
-    let open = match open_loader(&loader) {
+    let open = match open_loader(&loader, config.space) {
         Ok(open) => open,
         Err(error) => {
             // In somebody else's directory nothing was made.
@@ -108,7 +108,7 @@ pub(super) fn delete(
     // One that was taken out of the file by hand already has only to be closed.
     let prepared = if is_named { Some(edit.remove_loader(&loader.name)?) } else { None };
     let opened_here = match open {
-        None if slots::file::exists(&loader.path) => Some(open_patiently(loader)?),
+        None if slots::file::exists(&loader.path) => Some(open_patiently(loader, config.space)?),
         _ => None,
     };
     let mut report = DeleteReport {
@@ -152,14 +152,14 @@ pub(super) fn delete(
 }
 
 /// Opens a loader that a starting or stopping server may still have.
-fn open_patiently(loader: &LoaderConfig) -> Result<OpenLoader, ServerError> {
+fn open_patiently(loader: &LoaderConfig, space: Space) -> Result<OpenLoader, ServerError> {
     for _ in 1..ATTEMPTS {
-        match open_loader(loader) {
+        match open_loader(loader, space) {
             Err(error) if is_in_use(&error) => std::thread::sleep(PAUSE),
             other => return other,
         }
     }
-    open_loader(loader)
+    open_loader(loader, space)
 }
 
 fn is_in_use(error: &ServerError) -> bool {

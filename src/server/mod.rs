@@ -2,7 +2,8 @@
 //!
 //! `assembly` opens loaders and makes what sessions share from them, `state` holds what is in force while the server runs,
 //! `manage` makes and deletes loaders (`defaults`, `purge`), `reload` applies a configuration that has changed, `report` and `offline` tell operators about it,
-//! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were, `host` says what machine
+//! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were,
+//! `space` watches the loaders' file systems, `metrics` serves numbers, `host` says what machine
 //! this is. It must not know the protocol.
 
 mod assembly;
@@ -12,11 +13,13 @@ mod host;
 mod import;
 mod known;
 mod manage;
+mod metrics;
 mod offline;
 mod operations;
 mod purge;
 mod reload;
 mod report;
+mod space;
 mod state;
 mod tools;
 
@@ -27,12 +30,13 @@ pub use tools::DiskTools;
 use crate::config::Config;
 use crate::control::ControlServer;
 use crate::ndmp::shell::{self, Shared};
+use crate::vtl::loader::Loader;
 use assembly::assemble;
 use report::LiveReporter;
 use state::ServerState;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -92,11 +96,16 @@ async fn serve(
     let control = ControlServer::bind(&config.server.control_socket).await?;
     let (stop, stopped) = watch::channel(false);
     let reporter = Arc::new(LiveReporter::new(state.clone(), addresses.clone()));
+    if let Some(address) = config.server.metrics {
+        // Ends with the runtime.
+        tokio::spawn(metrics::MetricsServer::bind(address).await?.run(reporter.clone()));
+    }
     let mut control_stopped = stopped.clone();
     let control = tokio::spawn(control.run(reporter, async move {
         let _ = control_stopped.wait_for(|stop| *stop).await;
     }));
     let sessions = tokio::spawn(listeners.serve(state.shared().clone(), stopped));
+    look_again(state.shared());
     ready(&addresses);
     loop {
         tokio::select! {
@@ -117,6 +126,27 @@ async fn serve(
     sessions.await?;
     control.await?;
     Ok(())
+}
+
+/// Looks at the tapes of the loaders that were opened without: on a thread of its own, one loader after the other.
+fn look_again(shared: &Shared) {
+    let of_trust = |loader: &&Arc<Loader>| loader.is_taken_on_trust();
+    let loaders: Vec<Weak<Loader>> =
+        shared.world().robots.iter().filter(of_trust).map(Arc::downgrade).collect();
+    if loaders.is_empty() {
+        return;
+    }
+    let look = move || {
+        // A loader that is gone, or has been looked at meanwhile, needs nothing.
+        for loader in loaders.iter().filter_map(Weak::upgrade).filter(|loader| loader.is_taken_on_trust()) {
+            if let Err(error) = loader.rescan() {
+                tracing::warn!("loader {}: no inventory: {error}", loader.name());
+            }
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("inventory".into()).spawn(look) {
+        tracing::warn!(%error, "no thread to look at the tapes; `tapesilo loader inventory` does");
+    }
 }
 
 /// Flushes and closes every tape; they stay in their drives and are mounted again at the next start.

@@ -10,8 +10,8 @@ use super::state::report_of;
 use super::{ServerError, operations};
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
-    AdoptRequest, AdoptResult, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange, LoaderReport,
-    LoaderSpec, Manager, ReloadReport, Reporter, StatusReport, TapeReport, TapesResult,
+    AdoptRequest, AdoptResult, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange,
+    LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, StatusReport, TapeReport, TapesResult,
 };
 use crate::tape::{self, Summary, TapeError};
 use crate::vtl::barcode::Barcode;
@@ -150,6 +150,7 @@ pub(super) fn loader_report(
         used_bytes: tapes.iter().map(|tape| tape.used_bytes).sum(),
         free_bytes: space.as_ref().map(|space| space.f_bavail.saturating_mul(space.f_frsize)),
         total_bytes: space.as_ref().map(|space| space.f_blocks.saturating_mul(space.f_frsize)),
+        space_level: None,
         problem: None,
     }
 }

@@ -6,7 +6,7 @@
 use super::ServerError;
 use super::assembly::{OpenLoader, Reserved, open_known_loader};
 use super::known::KnownLoaders;
-use crate::config::{self, ByteSize, Config, LoaderConfig, Problem, Server, User};
+use crate::config::{self, ByteSize, Config, LoaderConfig, Problem, Server, Space, User};
 use crate::control::ReloadReport;
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub(super) fn reload(
         report.applied.push(format!("space: alert_percent is {alert}, stop_percent {stop}"));
     }
     let known = KnownLoaders::load(&old.server.state_dir);
-    Loaders { report: &mut report, known, open }.apply(&new.loaders);
+    Loaders { report: &mut report, space: new.space, known, open }.apply(&new.loaders);
     new.loaders = open.iter().map(|open| open.config.clone()).collect();
     Ok((new, report))
 }
@@ -98,6 +98,7 @@ fn users(old: &[User], new: &[User], report: &mut ReloadReport) {
 /// The loaders, on their way from what is open to what the file says.
 struct Loaders<'a> {
     report: &'a mut ReloadReport,
+    space: Space,
     known: KnownLoaders,
     open: &'a mut Vec<OpenLoader>,
 }
@@ -148,7 +149,7 @@ impl Loaders<'_> {
             self.deferred(format!("loader {name}: its directory is still that of loader {other}"));
             return None;
         }
-        match open_known_loader(config, &mut self.known) {
+        match open_known_loader(config, self.space, &mut self.known) {
             Ok(open) => {
                 self.applied(format!("loader {name}: served, from {}", config.path.display()));
                 Some(open)
@@ -163,7 +164,7 @@ impl Loaders<'_> {
     /// A loader that stays.
     fn change(&mut self, mut open: OpenLoader, config: &LoaderConfig) -> Option<OpenLoader> {
         self.tell_adjustments(&open.config, config);
-        open.adjust(config);
+        open.adjust(config, self.space);
         let needs = needs_opening(&open.config, config);
         if needs.is_empty() {
             return Some(open);
@@ -179,14 +180,14 @@ impl Loaders<'_> {
     /// Opens a loader with other elements or elsewhere; if that fails, as it was.
     fn open_anew(&mut self, old: &LoaderConfig, new: &LoaderConfig, needs: &str) -> Option<OpenLoader> {
         let name = &new.name;
-        let why: ServerError = match open_known_loader(new, &mut self.known) {
+        let why: ServerError = match open_known_loader(new, self.space, &mut self.known) {
             Ok(open) => {
                 self.applied(format!("loader {name}: {needs}: opened anew"));
                 return Some(open);
             }
             Err(why) => why,
         };
-        match open_known_loader(old, &mut self.known) {
+        match open_known_loader(old, self.space, &mut self.known) {
             Ok(open) => {
                 self.deferred(format!("loader {name}: {needs}: {why}; it is served as it was"));
                 Some(open)

@@ -7,13 +7,14 @@ use super::operations;
 use super::state::ServerState;
 use crate::config::LoaderConfig;
 use crate::control::{
-    AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange,
-    LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
+    AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport,
+    LoaderChange, LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport,
+    TapeReport, TapesResult,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
 use crate::ndmp::shell::{SessionEntry, Shared};
-use crate::vtl::drive::{DriveHandle, MediumStatus};
+use crate::vtl::drive::{Condition, DriveHandle, MediumStatus};
 use crate::vtl::loader::{Elements, Loader};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -70,7 +71,28 @@ impl LiveReporter {
                 complete(drive, handle, self.session_at(&drive.name));
             }
         }
+        if let Some(Condition { level, figures, .. }) = self.condition(&report) {
+            report.space_level = Some(level.name().into());
+            report.free_bytes = figures.map(|figures| figures.free_bytes).or(report.free_bytes);
+        }
         (report, tapes)
+    }
+
+    /// How the loader's file system stands, as whoever keeps its drives knows it.
+    fn condition(&self, loader: &LoaderReport) -> Option<Condition> {
+        let world = self.shared.world();
+        let of_loader = |handle: &&DriveHandle| loader.drives.iter().any(|drive| drive.name == handle.name());
+        world.drives.iter().find(of_loader).map(|handle| handle.keeper().condition())
+    }
+
+    fn alerts(&self, loader: &LoaderReport, tapes: &[TapeReport]) -> Vec<AlertReport> {
+        let of_space =
+            self.condition(loader).unwrap_or_default().alerts.into_iter().map(|alert| AlertReport {
+                severity: if alert.is_critical { "critical" } else { "warning" }.into(),
+                subject: format!("loader {}", loader.name),
+                message: alert.message,
+            });
+        of_space.chain(alerts(loader, tapes)).collect()
     }
 
     fn reports(&self, sessions: &[SessionReport]) -> Vec<(LoaderReport, Vec<TapeReport>)> {
@@ -100,7 +122,8 @@ impl Reporter for LiveReporter {
             started_unix_seconds: self.started_unix_seconds,
             uptime_seconds: self.started.elapsed().as_secs(),
             listen: self.addresses.iter().map(SocketAddr::to_string).collect(),
-            alerts: reports.iter().flat_map(|(loader, tapes)| alerts(loader, tapes)).collect(),
+            moved_bytes: self.shared.registry.moved_bytes(),
+            alerts: reports.iter().flat_map(|(loader, tapes)| self.alerts(loader, tapes)).collect(),
             loaders: reports.into_iter().map(|(loader, _)| loader).collect(),
             sessions,
         }

@@ -139,6 +139,7 @@ impl ServerState {
 
     fn serve(&self, config: Config, open: &[OpenLoader]) {
         self.shared.replace(world(&config, open));
+        super::look_again(&self.shared);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
     }
 }

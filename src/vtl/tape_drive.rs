@@ -165,6 +165,12 @@ pub enum DriveError {
     /// No room is left on the tape.
     #[error("the tape is full; use another one")]
     EndOfMedium,
+    /// The file system that holds the tape has no room for it.
+    #[error("{reason}")]
+    NoSpace {
+        /// One line: whose file system, how much is left, what to do.
+        reason: String,
+    },
     /// UNLOAD while PREVENT MEDIUM REMOVAL holds.
     #[error("the drive's user has forbidden medium removal; allow it or end that session")]
     Prevented,

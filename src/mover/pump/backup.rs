@@ -231,6 +231,8 @@ fn write_held(drive: &mut impl RecordPort, carry: &mut BackupCarry, job: &mut Ba
         match drive.write_record(carry.next_record(stream_bytes)) {
             Ok(()) => {}
             Err(WriteStop::EndOfMedium) => return Some(End::EndOfMedium),
+            Err(WriteStop::SpaceWarning(cause)) => return Some(End::OutOfSpace(cause)),
+            Err(WriteStop::NoSpace(cause)) => return Some(End::NoSpace(cause)),
             Err(WriteStop::Failed(cause)) => return Some(End::Media(cause)),
         }
         carry.consume(stream_bytes);

@@ -25,6 +25,8 @@ fn end() -> impl Strategy<Value = End> {
         Just(End::ConnectionBroken(String::new())),
         Just(End::WindowFull),
         Just(End::EndOfMedium),
+        Just(End::OutOfSpace(String::new())),
+        Just(End::NoSpace(String::new())),
         Just(End::EndOfFile),
         number().prop_map(End::OutsideWindow),
         Just(End::Satisfied),

@@ -130,6 +130,8 @@ pub enum Event {
     PumpEnded(crate::mover::Ended),
     /// The peer closed the data connection while no pump ran.
     PeerGone,
+    /// Somebody who looks after the open tape's loader has something to say to its user.
+    Notice(std::sync::Arc<str>),
     /// The server is being stopped.
     Shutdown,
 }

@@ -245,6 +245,7 @@ impl Session {
                 let outcome = self.mover.peer_gone();
                 self.apply(outcome);
             }
+            Event::Notice(text) => self.post_tape_notice(&text),
             Event::Shutdown => {
                 self.post_shutdown();
                 self.is_ending = true;

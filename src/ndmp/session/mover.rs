@@ -227,7 +227,7 @@ impl Session {
             End::ConnectionBroken(text) => {
                 self.log_error(&format!("the data connection broke: {text}"), None);
             }
-            End::Internal(text) => self.log_error(text, None),
+            End::OutOfSpace(text) | End::NoSpace(text) | End::Internal(text) => self.log_error(text, None),
             _ => {}
         }
         let outcome = self.mover.ended(ended);

@@ -2,7 +2,7 @@
 //!
 //! A post that a request causes follows that request's reply: the caller sees to the order.
 
-use super::{Effect, RequestHead, Session};
+use super::{Effect, OpenDevice, RequestHead, Session};
 use crate::mover::{HaltReason, Notice, PauseReason};
 use crate::ndmp::framing;
 use crate::ndmp::wire::{
@@ -52,6 +52,13 @@ impl Session {
     /// LOG_MESSAGE of type ERROR; `about` is the request it explains.
     pub(super) fn log_error(&mut self, text: &str, about: Option<RequestHead>) {
         self.log(LogType::Error, text, about);
+    }
+
+    /// LOG_MESSAGE of type WARNING to whoever has a tape open; for one who has closed it meanwhile it is no news.
+    pub(super) fn post_tape_notice(&mut self, text: &str) {
+        if matches!(self.device, OpenDevice::Tape(_)) {
+            self.log(LogType::Warning, text, None);
+        }
     }
 
     fn log(&mut self, log_type: LogType, text: &str, about: Option<RequestHead>) {

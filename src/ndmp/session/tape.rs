@@ -352,8 +352,8 @@ fn fault(error: &HostError) -> Fault {
     let code = match error {
         HostError::NotReady => Error::NoTapeLoaded,
         HostError::WriteProtected => Error::WriteProtect,
-        HostError::EarlyWarning => Error::Eom,
-        HostError::Failed(_) => Error::Io,
+        HostError::EarlyWarning | HostError::SpaceWarning(_) => Error::Eom,
+        HostError::NoSpace(_) | HostError::Failed(_) => Error::Io,
     };
     Fault::new(code, error.to_string())
 }

@@ -12,7 +12,7 @@ use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
 use crate::scsi::{Nexus, changer};
-use crate::vtl::drive::{DriveHandle, DriveLease, Holder, NotAcquired};
+use crate::vtl::drive::{DriveHandle, DriveLease, Holder, NotAcquired, Notice};
 use crate::vtl::loader::{Loader, RobotLease};
 use bytes::BytesMut;
 use std::io;
@@ -63,6 +63,7 @@ enum Turn {
     Done(Done),
     Accepted(io::Result<(TcpStream, SocketAddr)>),
     Pumped(super::data::Pumped),
+    Notice(Arc<str>),
     PeerGone,
     Stop,
     TimedOut,
@@ -74,6 +75,8 @@ pub(super) struct Connection {
     session: Session,
     data: DataConnection,
     device: Device,
+    /// What whoever looks after the open tape's loader has to say.
+    notices: Option<watch::Receiver<Notice>>,
     work: Option<Task<Done>>,
     socket: TcpStream,
     local: SocketAddr,
@@ -104,6 +107,7 @@ impl Connection {
             session,
             data: DataConnection::default(),
             device: Device::None,
+            notices: None,
             work: None,
             local: socket.local_addr()?,
             socket,
@@ -145,6 +149,7 @@ impl Connection {
             pumped = optional(&mut self.data.pump) => Turn::Pumped(pumped),
             () = optional(&mut self.data.peer_gone) => Turn::PeerGone,
             read = receive(&mut self.socket, &mut self.input, wants_input) => Turn::Read(read),
+            text = noticed(&mut self.notices) => Turn::Notice(text),
             () = told_to_stop(&mut self.stop) => Turn::Stop,
             () = sleep_until(self.deadline), if wants_input && self.has_deadline() => Turn::TimedOut,
         }
@@ -196,6 +201,7 @@ impl Connection {
                 self.data.peer_gone = None;
                 self.raise(Event::PeerGone)
             }
+            Turn::Notice(text) => self.raise(Event::Notice(text)),
             Turn::Stop => self.raise(Event::Shutdown),
             Turn::TimedOut => {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer fell silent"));
@@ -212,6 +218,12 @@ impl Connection {
         let completion = match done {
             Done::Completed(completion) => completion,
             Done::Opened(device, completion) => {
+                if let Device::Tape(lease) = &device {
+                    let mut notices = lease.drive().keeper().notices();
+                    // What was said before is news to this session.
+                    notices.mark_changed();
+                    self.notices = Some(notices);
+                }
                 self.device = device;
                 completion
             }
@@ -260,7 +272,10 @@ impl Connection {
                     }
                 },
                 Effect::Disconnect => self.data.disconnect(),
-                Effect::CloseDevice => self.device = Device::None,
+                Effect::CloseDevice => {
+                    self.device = Device::None;
+                    self.notices = None;
+                }
                 Effect::ResetRobot => {
                     if let Device::Robot { nexus, .. } = &self.device {
                         *nexus.lock().unwrap_or_else(PoisonError::into_inner) = Nexus::default();
@@ -411,6 +426,18 @@ async fn optional<T>(task: &mut Option<Task<T>>) -> T {
         Some(task) => task.await,
         None => std::future::pending().await,
     }
+}
+
+/// The next thing that is to be said.
+async fn noticed(notices: &mut Option<watch::Receiver<Notice>>) -> Arc<str> {
+    while let Some(receiver) = notices {
+        if receiver.changed().await.is_err() {
+            *notices = None;
+        } else if let Some(text) = receiver.borrow_and_update().clone() {
+            return text;
+        }
+    }
+    std::future::pending().await
 }
 
 fn now_unix_seconds() -> u32 {

@@ -17,23 +17,55 @@ pub struct SessionEntry {
     pub peer: SocketAddr,
     /// Since when.
     pub connected: Instant,
-    state: Mutex<(Option<Summary>, Option<Arc<ProgressCell>>)>,
+    state: Mutex<EntryState>,
+}
+
+/// What a session said of itself last.
+#[derive(Default)]
+struct EntryState {
+    summary: Option<Summary>,
+    running: Option<Arc<ProgressCell>>,
+    /// Bytes of the transfers before the one that `summary` tells of, and of that one as it was when it was told.
+    moved_bytes: u64,
+}
+
+impl EntryState {
+    fn progress(&self) -> Progress {
+        let told = self.summary.as_ref().map(|summary| summary.progress).unwrap_or_default();
+        self.running.as_ref().map_or(told, |cell| cell.get())
+    }
+
+    fn told_bytes(&self) -> u64 {
+        self.summary.as_ref().map_or(0, |summary| summary.progress.moved_bytes)
+    }
+
+    /// All that was moved until now. Counters that have gone back are a new transfer's.
+    fn moved_bytes(&self, now: u64) -> u64 {
+        let told = self.told_bytes();
+        self.moved_bytes + if now >= told { now - told } else { now }
+    }
 }
 
 impl SessionEntry {
     /// What the session said of itself last, with its pump's counters of this moment.
     pub fn summary(&self) -> Option<(Summary, Progress)> {
         let state = self.lock();
-        let summary = state.0.clone()?;
-        let progress = state.1.as_ref().map_or(summary.progress, |cell| cell.get());
-        Some((summary, progress))
+        Some((state.summary.clone()?, state.progress()))
     }
 
     pub(super) fn publish(&self, summary: Summary, running: Option<Arc<ProgressCell>>) {
-        *self.lock() = (Some(summary), running);
+        let mut state = self.lock();
+        let moved_bytes = state.moved_bytes(summary.progress.moved_bytes);
+        *state = EntryState { summary: Some(summary), running, moved_bytes };
     }
 
-    fn lock(&self) -> MutexGuard<'_, (Option<Summary>, Option<Arc<ProgressCell>>)> {
+    /// Bytes that its movers have moved until now.
+    fn moved_bytes(&self) -> u64 {
+        let state = self.lock();
+        state.moved_bytes(state.progress().moved_bytes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, EntryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -45,6 +77,8 @@ pub struct Registry(Mutex<Entries>);
 #[derive(Default)]
 struct Entries {
     last_id: u64,
+    /// Bytes that the movers of sessions that have ended have moved.
+    moved_bytes: u64,
     sessions: BTreeMap<u64, Arc<SessionEntry>>,
 }
 
@@ -52,6 +86,12 @@ impl Registry {
     /// All sessions, oldest first.
     pub fn sessions(&self) -> Vec<Arc<SessionEntry>> {
         self.lock().sessions.values().cloned().collect()
+    }
+
+    /// Bytes that all movers have moved since the start.
+    pub fn moved_bytes(&self) -> u64 {
+        let entries = self.lock();
+        entries.moved_bytes + entries.sessions.values().map(|entry| entry.moved_bytes()).sum::<u64>()
     }
 
     /// Adds a session, unless there are `sessions_max` already.
@@ -72,7 +112,10 @@ impl Registry {
     }
 
     pub(super) fn remove(&self, id: u64) {
-        self.lock().sessions.remove(&id);
+        let mut entries = self.lock();
+        if let Some(entry) = entries.sessions.remove(&id) {
+            entries.moved_bytes += entry.moved_bytes();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {

@@ -18,6 +18,7 @@ pub(super) fn sense(drive: &mut dyn TapeDrive, error: &DriveError) -> Sense {
         DriveError::WriteProtected => protected(drive),
         DriveError::EndOfData => Sense::END_OF_DATA,
         DriveError::EndOfMedium => Sense::VOLUME_OVERFLOW,
+        DriveError::NoSpace { .. } => Sense::SPACE_ALLOCATION_FAILED,
         DriveError::Prevented => Sense::REMOVAL_PREVENTED,
         DriveError::Damaged { .. } => {
             raise(drive, ALERT_HARD_ERROR);

@@ -4,6 +4,7 @@
 //! drive works is closed right behind that work, and the next holder comes after. It must not know what the jobs do.
 //! `unit` is what the thread owns.
 
+use super::keeper::{DriveKeeper, Unkept};
 use super::retire::NotAcquired;
 use super::status::{DriveStatus, MediumStatus, StatusCell};
 use super::unit::Drive;
@@ -13,7 +14,7 @@ use crate::vtl::bay::{Bay, BayError};
 use crate::vtl::tape_drive::{DriveError, TapeDrive};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -73,6 +74,7 @@ struct Shared {
     /// Unbounded in type, bounded in fact: a holder has one job at a time on it, the robot one, each lease's end one.
     jobs: Mutex<Sender<Job>>,
     status: StatusCell,
+    keeper: Arc<dyn DriveKeeper>,
     occupancy: Mutex<Occupancy>,
     freed: Condvar,
 }
@@ -81,7 +83,23 @@ struct Shared {
 #[derive(Clone)]
 pub struct DriveHandle(Arc<Shared>);
 
+/// A look at a drive that does not keep it alive.
+#[derive(Clone)]
+pub struct WeakDrive(Weak<Shared>);
+
+impl WeakDrive {
+    /// What the drive published last; `None` when it is gone.
+    pub fn status(&self) -> Option<DriveStatus> {
+        Some(self.0.upgrade()?.status.get())
+    }
+}
+
 impl DriveHandle {
+    /// For whoever only looks.
+    pub fn downgrade(&self) -> WeakDrive {
+        WeakDrive(Arc::downgrade(&self.0))
+    }
+
     /// Starts the thread of a drive called `name` (its NDMP device name), which stores records as `compression` says.
     ///
     /// # Errors
@@ -92,15 +110,31 @@ impl DriveHandle {
         world_wide_name: u64,
         compression: Compression,
     ) -> std::io::Result<DriveHandle> {
+        DriveHandle::start_kept(name, serial, world_wide_name, compression, Arc::new(Unkept))
+    }
+
+    /// As [`DriveHandle::start`], for a drive of a loader that `keeper` looks after.
+    ///
+    /// # Errors
+    /// The operating system has no thread to give.
+    pub fn start_kept(
+        name: &str,
+        serial: &str,
+        world_wide_name: u64,
+        compression: Compression,
+        keeper: Arc<dyn DriveKeeper>,
+    ) -> std::io::Result<DriveHandle> {
         let (sender, receiver) = channel();
         let status = StatusCell::default();
-        let drive = Drive::new(serial.to_owned(), world_wide_name, compression, status.clone());
+        let drive =
+            Drive::new(serial.to_owned(), world_wide_name, compression, status.clone(), keeper.clone());
         std::thread::Builder::new().name(name.to_owned()).spawn(move || run(drive, &receiver))?;
         Ok(DriveHandle(Arc::new(Shared {
             name: name.to_owned(),
             serial: serial.to_owned(),
             jobs: Mutex::new(sender),
             status,
+            keeper,
             occupancy: Mutex::new(Occupancy::Free),
             freed: Condvar::new(),
         })))
@@ -109,6 +143,11 @@ impl DriveHandle {
     /// The NDMP device name.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Who looks after it.
+    pub fn keeper(&self) -> &dyn DriveKeeper {
+        &*self.0.keeper
     }
 
     /// What the drive published last.

@@ -5,10 +5,14 @@
 
 use super::loan::Loan;
 use super::port::{ReadStop, RecordPort, SpaceStop, WriteStop};
-use super::unit::{Drive, EarlyWarning};
+use super::unit::{Drive, EarlyWarning, Held, Run};
+use crate::space::Level;
 use crate::tape::{Lent, RECORD_BYTES_MAX, ReadOutcome, Tape};
 use crate::vtl::tape_drive::{DriveError, SpaceEnd, TapeDrive};
 use bytes::Bytes;
+
+/// What a tape still takes once the file system has run short: labels, the end of an archive, in no more bytes.
+const TRAILER_BYTES: u64 = 8 << 20;
 
 /// Whether motions over records stop in front of a filemark or cross it. NDMP v4 stops; v2 and v3 cross.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,9 +63,25 @@ pub enum HostError {
     /// The early warning: nothing was written. Told once; what comes after is written as long as there is room.
     #[error("the tape has reached its early warning: write what must still go on it, then use another tape")]
     EarlyWarning,
+    /// As [`HostError::EarlyWarning`], but the tape has room and its file system has not.
+    #[error("{0}")]
+    SpaceWarning(String),
+    /// The file system has no room for what is to be begun, or for more than the end of what is stopped.
+    #[error("{0}")]
+    NoSpace(String),
     /// Anything else; the text is for the operator.
     #[error("{0}")]
     Failed(String),
+}
+
+/// Why a record was not written.
+pub(super) enum Stopped {
+    /// The tape's early warning, which is told once.
+    Warned,
+    /// The same because the file system is short of space.
+    SpaceWarned(String),
+    /// Anything else.
+    Failed(DriveError),
 }
 
 impl From<DriveError> for HostError {
@@ -69,6 +89,7 @@ impl From<DriveError> for HostError {
         match error {
             DriveError::Empty | DriveError::Unloaded => HostError::NotReady,
             DriveError::WriteProtected => HostError::WriteProtected,
+            DriveError::NoSpace { reason } => HostError::NoSpace(reason),
             other => HostError::Failed(other.to_string()),
         }
     }
@@ -80,21 +101,74 @@ impl Drive {
     /// The record that crosses the early warning is written; the next one is refused once with
     /// [`HostError::EarlyWarning`]; later ones are written until no room is left.
     pub fn host_write(&mut self, record: &[u8]) -> Result<(), HostError> {
-        if self.early_warning == EarlyWarning::Due {
-            self.early_warning = EarlyWarning::Told;
-            return Err(HostError::EarlyWarning);
-        }
-        match self.put(record) {
+        match self.write_or_stop(record) {
             Ok(()) => {
                 self.publish_position();
                 Ok(())
             }
-            // No room although nobody has been warned: a full file system, or one record larger than the zone.
-            Err(DriveError::EndOfMedium) if self.early_warning == EarlyWarning::Clear => {
+            Err(Stopped::Warned) => Err(HostError::EarlyWarning),
+            Err(Stopped::SpaceWarned(reason)) => Err(HostError::SpaceWarning(reason)),
+            Err(Stopped::Failed(error)) => Err(error.into()),
+        }
+    }
+
+    /// Writes one record, or tells a stop, each warning once.
+    fn write_or_stop(&mut self, record: &[u8]) -> Result<(), Stopped> {
+        if self.early_warning == EarlyWarning::Due {
+            return Err(self.warn());
+        }
+        self.admit(record.len())?;
+        self.put(record).map_err(|error| match error {
+            // No room although nobody has been warned: one record larger than the zone, or a full file system.
+            DriveError::EndOfMedium if self.early_warning == EarlyWarning::Clear => self.warn(),
+            DriveError::NoSpace { reason }
+                if self.early_warning == EarlyWarning::Clear && self.run == Run::Writing =>
+            {
                 self.early_warning = EarlyWarning::Told;
-                Err(HostError::EarlyWarning)
+                Stopped::SpaceWarned(reason)
             }
-            Err(error) => Err(error.into()),
+            error => Stopped::Failed(error),
+        })
+    }
+
+    pub(super) fn warn(&mut self) -> Stopped {
+        self.early_warning = EarlyWarning::Told;
+        if let Held::Ready(cartridge, _) = &self.held
+            && !self.is_end_told
+        {
+            self.is_end_told = true;
+            self.keeper.end_of_medium(cartridge.barcode.as_str());
+        }
+        Stopped::Warned
+    }
+
+    /// Whether the file system leaves room for one more record of `bytes`. A host that is writing is warned once, and
+    /// may then end its tape properly; one that begins is refused, so that it does not try one tape after the other.
+    pub(super) fn admit(&mut self, bytes: usize) -> Result<(), Stopped> {
+        if self.keeper.space() != Level::Stop {
+            if matches!(self.run, Run::Stopped { .. }) {
+                self.run = Run::Writing;
+            }
+            return Ok(());
+        }
+        if self.tape().is_ok_and(|tape| tape.is_write_protected()) {
+            return Ok(());
+        }
+        let left_bytes = match self.run {
+            Run::Fresh => 0,
+            Run::Writing if self.early_warning == EarlyWarning::Clear => {
+                self.run = Run::Stopped { left_bytes: TRAILER_BYTES };
+                return Err(Stopped::SpaceWarned(self.keeper.shortage()));
+            }
+            Run::Writing => TRAILER_BYTES,
+            Run::Stopped { left_bytes } => left_bytes,
+        };
+        match left_bytes.checked_sub(bytes as u64) {
+            Some(left_bytes) => {
+                self.run = Run::Stopped { left_bytes };
+                Ok(())
+            }
+            None => Err(Stopped::Failed(DriveError::NoSpace { reason: self.keeper.shortage() })),
         }
     }
 
@@ -185,6 +259,10 @@ impl Drive {
         if result.is_err() {
             return self.finish(result);
         }
+        if self.run == Run::Fresh {
+            self.run = Run::Writing;
+        }
+        self.is_begun = true;
         self.is_unterminated = true;
         self.has_medium_error = false;
         self.early_warning = match (in_zone, self.early_warning) {
@@ -197,6 +275,7 @@ impl Drive {
 
     fn get(&mut self, buffer: &mut [u8]) -> Result<ReadOutcome, DriveError> {
         let result = self.tape()?.read_record(buffer);
+        self.run = self.run.moved();
         self.finish(result)
     }
 
@@ -209,24 +288,19 @@ impl RecordPort for Drive {
     type Loan<'a> = Loan<'a>;
 
     fn lend_room(&mut self, record_bytes: u32, records_max: u64) -> Result<Option<Loan<'_>>, String> {
-        if self.early_warning != EarlyWarning::Clear {
+        if self.early_warning != EarlyWarning::Clear || self.keeper.space() == Level::Stop {
             return Ok(None);
         }
         self.lend_tape(record_bytes, records_max).map_err(|error| error.to_string())
     }
 
     fn write_record(&mut self, record: &[u8]) -> Result<(), WriteStop> {
-        if self.early_warning == EarlyWarning::Due {
-            self.early_warning = EarlyWarning::Told;
-            return Err(WriteStop::EndOfMedium);
-        }
-        self.put(record).map_err(|error| match error {
-            DriveError::EndOfMedium => {
-                // The pause tells the DMA: it must not hear it once more with its trailer.
-                self.early_warning = EarlyWarning::Told;
-                WriteStop::EndOfMedium
-            }
-            other => WriteStop::Failed(other.to_string()),
+        self.write_or_stop(record).map_err(|stop| match stop {
+            // The pause tells the DMA, so often as it goes on with the tape: it is not to hear it with its trailer.
+            Stopped::Warned | Stopped::Failed(DriveError::EndOfMedium) => WriteStop::EndOfMedium,
+            Stopped::SpaceWarned(reason) => WriteStop::SpaceWarning(reason),
+            Stopped::Failed(DriveError::NoSpace { reason }) => WriteStop::NoSpace(reason),
+            Stopped::Failed(other) => WriteStop::Failed(other.to_string()),
         })
     }
 

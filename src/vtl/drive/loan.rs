@@ -4,13 +4,15 @@
 
 use super::port::RecordLoan;
 use super::status::StatusCell;
-use super::unit::{Drive, Held};
+use super::unit::{Drive, Held, Run};
 use crate::tape::{self, TapeError};
 use std::io::{self, Read};
 
 /// Room for records on the tape in a drive.
 pub struct Loan<'a> {
     loan: tape::Loan<'a>,
+    run: &'a mut Run,
+    is_begun: &'a mut bool,
     is_unterminated: &'a mut bool,
     has_medium_error: &'a mut bool,
     status: &'a StatusCell,
@@ -27,6 +29,8 @@ impl Drive {
         let Some(loan) = tape.lend_room(record_bytes, records_max)? else { return Ok(None) };
         Ok(Some(Loan {
             loan,
+            run: &mut self.run,
+            is_begun: &mut self.is_begun,
             is_unterminated: &mut self.is_unterminated,
             has_medium_error: &mut self.has_medium_error,
             status: &self.status,
@@ -42,6 +46,7 @@ impl RecordLoan for Loan<'_> {
     fn write(&mut self) -> u64 {
         let records = self.loan.write();
         if records > 0 {
+            (*self.run, *self.is_begun) = (Run::Writing, true);
             (*self.is_unterminated, *self.has_medium_error) = (true, false);
             self.status.publish_position(self.loan.tape(), false);
         }

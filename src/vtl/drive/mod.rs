@@ -2,18 +2,20 @@
 //!
 //! `unit` is the drive itself, owned by its thread; `host` its operations as an operating system's tape driver
 //! offers them; `handle` the thread, its queue and the leases; `status` what anyone may look at while it works;
-//! `retire` how a drive leaves, `port` how a pump sees it, `loan` how it writes many records. It must not know NDMP, SCSI bytes, or other drives.
+//! `keeper` who looks after it and its disk; `retire` how a drive leaves, `port` how a pump sees it, `loan` how it writes many records. It must not know NDMP, SCSI bytes, or other drives.
 
 mod handle;
 mod host;
+mod keeper;
 mod loan;
 mod port;
 mod retire;
 mod status;
 mod unit;
 
-pub use handle::{DriveGone, DriveHandle, DriveLease, Holder, Occupied};
+pub use handle::{DriveGone, DriveHandle, DriveLease, Holder, Occupied, WeakDrive};
 pub use host::{HostError, HostRead, MarkRule, Motion};
+pub use keeper::{Alert, Condition, DriveKeeper, Notice, Unkept};
 pub use loan::Loan;
 pub use port::{ReadStop, RecordLoan, RecordPort, SpaceStop, WriteStop};
 pub use retire::NotAcquired;

@@ -13,6 +13,11 @@ use std::io::{self, Read};
 pub enum WriteStop {
     /// The early warning was crossed by an earlier record, or no room is left.
     EndOfMedium,
+    /// The file system is short of space: the tape ends here, but what ends it properly is still taken. Text for the
+    /// operator.
+    SpaceWarning(String),
+    /// The file system has no room to begin or go on with. Text for the operator.
+    NoSpace(String),
     /// The medium or the drive failed; text for the operator.
     Failed(String),
 }

@@ -1,18 +1,21 @@
 //! Tests of the virtual drive on real tapes in a temporary directory.
 //!
 //! `failing` has a disk that fails; `host` has the operations as NDMP needs them, against a model; `warning` the early warning and the implicit
-//! filemark, case by case; `lease` the thread, its queue, and who has the drive.
+//! filemark, case by case; `space` a disk that runs short; `lease` the thread, its queue, and who has the drive.
 
 mod failing;
 mod host;
 mod lease;
+mod space;
 mod warning;
 
 use super::status::StatusCell;
 use super::unit::Drive;
 use crate::tape::{self, Compression, NewTape, ReadOutcome, Tape};
 use crate::vtl::barcode::Barcode;
+use crate::vtl::drive::{DriveKeeper, Unkept};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const ROOMY: u64 = 1 << 30;
 
@@ -37,10 +40,14 @@ struct Bench {
 
 impl Bench {
     fn new(capacity_bytes: u64) -> Bench {
+        Bench::kept(capacity_bytes, Arc::new(Unkept))
+    }
+
+    fn kept(capacity_bytes: u64, keeper: Arc<dyn DriveKeeper>) -> Bench {
         let directory = tempfile::tempdir().unwrap();
         let tape = blank(directory.path(), capacity_bytes);
         let status = StatusCell::default();
-        let mut drive = Drive::new("SERIAL".into(), 1, Compression::None, status.clone());
+        let mut drive = Drive::new("SERIAL".into(), 1, Compression::None, status.clone(), keeper);
         drive.insert(&tape, &barcode()).unwrap();
         Bench { drive, status, tape, _directory: directory }
     }

@@ -4,7 +4,10 @@
 //! for NDMP's tape interface and the mover, on the same object, so that the positions cannot disagree. It must not
 //! know sessions, sockets or the robot.
 
+use super::host::Stopped;
+use super::keeper::DriveKeeper;
 use super::status::{DriveStatus, MediumStatus, StatusCell};
+use crate::space::Level;
 use crate::tape::{self, Compression, Counters, ReadOutcome, Stop, Tape, TapeError};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::tape_drive::{
@@ -12,6 +15,7 @@ use crate::vtl::tape_drive::{
     TapeDrive, Usage,
 };
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What the drive holds.
 pub(super) enum Held {
@@ -24,7 +28,7 @@ pub(super) enum Held {
 #[derive(Clone)]
 pub(super) struct Cartridge {
     directory: PathBuf,
-    barcode: Barcode,
+    pub(super) barcode: Barcode,
 }
 
 /// The early warning as a host sees it: told once, by refusing one record; what it writes after that it writes
@@ -39,6 +43,24 @@ pub(super) enum EarlyWarning {
     Told,
 }
 
+/// What is being written, as far as the space below it is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Run {
+    /// Nothing since the tape was loaded or moved: the next record begins something.
+    Fresh,
+    /// Records follow one another.
+    Writing,
+    /// The file system ran short, and the host was told that its tape ends: so many bytes more are taken.
+    Stopped { left_bytes: u64 },
+}
+
+impl Run {
+    /// After a motion; what was stopped stays so, since its end may still have to be written.
+    pub(super) fn moved(self) -> Run {
+        if self == Run::Writing { Run::Fresh } else { self }
+    }
+}
+
 /// A virtual drive.
 pub struct Drive {
     serial: String,
@@ -46,6 +68,12 @@ pub struct Drive {
     compression: Compression,
     pub(super) held: Held,
     pub(super) early_warning: EarlyWarning,
+    pub(super) keeper: Arc<dyn DriveKeeper>,
+    pub(super) run: Run,
+    /// Something was written since the tape was loaded: its filemarks are taken whatever the space.
+    pub(super) is_begun: bool,
+    /// The keeper knows that this tape is full.
+    pub(super) is_end_told: bool,
     /// Data was written by the host and no filemark after it.
     pub(super) is_unterminated: bool,
     removal_prevented: bool,
@@ -65,6 +93,7 @@ impl Drive {
         world_wide_name: u64,
         compression: Compression,
         status: StatusCell,
+        keeper: Arc<dyn DriveKeeper>,
     ) -> Drive {
         Drive {
             serial,
@@ -72,6 +101,10 @@ impl Drive {
             compression,
             held: Held::Empty,
             early_warning: EarlyWarning::Clear,
+            keeper,
+            run: Run::Fresh,
+            is_begun: false,
+            is_end_told: false,
             is_unterminated: false,
             removal_prevented: false,
             has_medium_error: false,
@@ -153,7 +186,7 @@ impl Drive {
         self.has_medium_error = matches!(result, Err(DriveError::Damaged { .. } | DriveError::Failed { .. }));
         let in_zone = self.tape().is_ok_and(|tape| tape.is_in_early_warning());
         // Without room there is nothing to be warned of any more, wherever the zone begins.
-        if !in_zone && !matches!(result, Err(DriveError::EndOfMedium)) {
+        if !in_zone && !matches!(result, Err(DriveError::EndOfMedium | DriveError::NoSpace { .. })) {
             self.early_warning = EarlyWarning::Clear;
         }
         self.publish_position();
@@ -163,7 +196,8 @@ impl Drive {
     fn fault(&self, error: &TapeError) -> DriveError {
         match error {
             TapeError::WriteProtected { .. } | TapeError::WormOverwrite { .. } => DriveError::WriteProtected,
-            TapeError::EndOfMedium { .. } | TapeError::DiskFull { .. } => DriveError::EndOfMedium,
+            TapeError::EndOfMedium { .. } => DriveError::EndOfMedium,
+            TapeError::DiskFull { .. } => DriveError::NoSpace { reason: self.keeper.shortage() },
             TapeError::Medium { .. } => DriveError::Damaged { reason: error.to_string() },
             _ => DriveError::Failed { reason: error.to_string() },
         }
@@ -171,6 +205,9 @@ impl Drive {
 
     fn forget_host_state(&mut self) {
         self.early_warning = EarlyWarning::Clear;
+        self.run = Run::Fresh;
+        self.is_begun = false;
+        self.is_end_told = false;
         self.is_unterminated = false;
         self.has_medium_error = false;
     }
@@ -278,6 +315,7 @@ impl TapeDrive for Drive {
 
     fn read_record(&mut self, buffer: &mut [u8]) -> Result<ReadRecord, DriveError> {
         let result = self.tape()?.read_record(buffer);
+        self.run = self.run.moved();
         self.finish(result).map(|outcome| match outcome {
             ReadOutcome::Record { length } => ReadRecord::Record { bytes: length },
             ReadOutcome::Filemark => ReadRecord::Filemark,
@@ -286,26 +324,36 @@ impl TapeDrive for Drive {
     }
 
     /// The filemark behind these records is the initiator's to write: SSC knows no close that could do it. Unterminated
-    /// data of the host's view stays that, unless this write destroys it.
+    /// data of the host's view stays that, unless this write destroys it. A file system that runs short is an early
+    /// warning like the tape's own.
     fn write_record(&mut self, record: &[u8]) -> Result<bool, DriveError> {
+        let was_at_end = self.tape()?.is_at_end_of_data();
+        let is_short = match self.admit(record.len()) {
+            Ok(()) => false,
+            Err(Stopped::Warned | Stopped::SpaceWarned(_)) => true,
+            Err(Stopped::Failed(error)) => return Err(error),
+        };
         let tape = self.tape()?;
-        let was_at_end = tape.is_at_end_of_data();
         let result = tape.write_record(record);
         let in_zone = tape.is_in_early_warning();
         if result.is_ok() {
             self.is_unterminated &= was_at_end;
+            self.is_begun = true;
+            self.run = if self.run == Run::Fresh { Run::Writing } else { self.run };
         }
         self.finish(result)?;
         if in_zone {
-            self.early_warning = EarlyWarning::Told;
+            // Whoever writes is told by what this returns.
+            let _ = self.warn();
         }
-        Ok(in_zone)
+        Ok(in_zone || is_short)
     }
 
     fn erase(&mut self) -> Result<(), DriveError> {
         let tape = self.tape()?;
         let was_at_end = tape.is_at_end_of_data();
         let result = tape.erase();
+        self.run = self.run.moved();
         if result.is_ok() {
             self.is_unterminated &= was_at_end;
         }
@@ -313,8 +361,13 @@ impl TapeDrive for Drive {
     }
 
     fn write_filemarks(&mut self, count: u32) -> Result<(), DriveError> {
+        let is_protected = self.tape()?.is_write_protected();
+        if count > 0 && !self.is_begun && !is_protected && self.keeper.space() == Level::Stop {
+            return Err(DriveError::NoSpace { reason: self.keeper.shortage() });
+        }
         let result = self.tape()?.write_filemarks(count);
         if count > 0 && result.is_ok() {
+            self.is_begun = true;
             self.is_unterminated = false;
         }
         self.finish(result)
@@ -322,21 +375,25 @@ impl TapeDrive for Drive {
 
     fn space_records(&mut self, count: i64) -> Result<Spaced, DriveError> {
         let result = self.tape()?.space_records(count);
+        self.run = self.run.moved();
         self.finish(result).map(spaced)
     }
 
     fn space_filemarks(&mut self, count: i64) -> Result<Spaced, DriveError> {
         let result = self.tape()?.space_filemarks(count);
+        self.run = self.run.moved();
         self.finish(result).map(spaced)
     }
 
     fn space_to_end_of_data(&mut self) -> Result<(), DriveError> {
         let result = self.tape()?.locate_end_of_data();
+        self.run = self.run.moved();
         self.finish(result).map(drop)
     }
 
     fn locate_block(&mut self, block: u64) -> Result<(), DriveError> {
         let result = self.tape()?.locate_block(block);
+        self.run = self.run.moved();
         match self.finish(result)? {
             Stop::Complete => Ok(()),
             _ => Err(DriveError::EndOfData),
@@ -345,6 +402,7 @@ impl TapeDrive for Drive {
 
     fn locate_file(&mut self, file: u64) -> Result<(), DriveError> {
         let result = self.tape()?.locate_file(file);
+        self.run = self.run.moved();
         match self.finish(result)? {
             Stop::Complete => Ok(()),
             _ => Err(DriveError::EndOfData),
@@ -353,6 +411,7 @@ impl TapeDrive for Drive {
 
     fn rewind(&mut self) -> Result<(), DriveError> {
         let result = self.tape()?.rewind();
+        self.run = Run::Fresh;
         self.finish(result)
     }
 

@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -27,7 +28,7 @@ impl Loader {
     /// # Errors
     /// [`LoaderError::Exists`] and [`LoaderError::NoFreeSlot`].
     pub fn would_admit(&self, barcode: Option<Barcode>) -> Result<Barcode, LoaderError> {
-        let map = self.state().map.clone();
+        let map = Arc::clone(&self.state().map);
         self.admit(&map, barcode).map(|(_, barcode)| barcode)
     }
 
@@ -39,7 +40,7 @@ impl Loader {
     /// what the file system says.
     pub fn adopt(&self, staging: &str, barcode: &Barcode) -> Result<Place, LoaderError> {
         let _changing = self.change()?;
-        let map = self.state().map.clone();
+        let map = Arc::clone(&self.state().map);
         let (next, _) = self.admit(&map, Some(barcode.clone()))?;
         let directory = &self.settings.directory;
         move_in(directory, staging, barcode, &*self.cartridges)?;
@@ -133,7 +134,6 @@ impl LoaderError {
 mod tests {
     use super::*;
     use crate::vtl::loader::fake::{FakeCartridges, Site};
-    use std::sync::Arc;
 
     fn code(text: &str) -> Barcode {
         Barcode::new(text).unwrap()

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -16,7 +17,7 @@ use crate::files::sync_directory;
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::Place;
 use crate::vtl::inventory::{HeldTape, NewCartridge};
-use crate::vtl::slots::Entry;
+use crate::vtl::slots::{Entry, SlotMap};
 
 /// What the name of a directory begins with that is being deleted. No barcode does.
 const DELETED_PREFIX: &str = ".deleted-";
@@ -45,7 +46,7 @@ impl Loader {
         new: NewCartridge,
     ) -> Result<Vec<Barcode>, LoaderError> {
         let _changing = self.change()?;
-        let mut next = self.state().map.clone();
+        let mut next = SlotMap::clone(&self.state().map);
         let mut barcodes = Vec::new();
         for _ in 0..count {
             let (with_one_more, barcode) = self.admit(&next, barcode.cloned())?;
@@ -80,7 +81,7 @@ impl Loader {
             Err(error) => return Err(io_error("delete", &directory)(error)),
         };
         let grave = self.bury(barcode).map_err(io_error("delete", &directory))?;
-        let mut next = self.state().map.clone();
+        let mut next = SlotMap::clone(&self.state().map);
         next.tapes.remove(barcode);
         self.keep(next)?;
         self.state().shelved.remove(barcode);
@@ -163,7 +164,7 @@ impl Loader {
             Destination::Place(place) => Ok(place),
             Destination::AnySlot if matches!(entry.place, Place::Slot(_)) => Ok(entry.place),
             Destination::AnySlot => {
-                let mut map = self.state().map.clone();
+                let mut map = SlotMap::clone(&self.state().map);
                 let is_home_free = |home: &Place| {
                     matches!(home, Place::Slot(_))
                         && self.counts.contains(*home)
@@ -178,7 +179,7 @@ impl Loader {
             }
             Destination::Exit if self.counts.mail_slots == 0 => Ok(Place::Shelf),
             Destination::Exit => {
-                let map = self.state().map.clone();
+                let map = Arc::clone(&self.state().map);
                 let free =
                     (0..self.counts.mail_slots).map(Place::MailSlot).find(|at| map.tape_at(*at).is_none());
                 Ok(free.ok_or_else(|| LoaderError::NoFreeMailSlot { name: name() })?)

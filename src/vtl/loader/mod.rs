@@ -202,9 +202,12 @@ pub struct Loader {
 }
 
 struct State {
-    map: SlotMap,
+    /// Shared with who looks at it: a large one is not copied for every look.
+    map: Arc<SlotMap>,
     /// For each drive, why the tape at its element is not mounted.
     faults: Vec<Option<String>>,
+    /// Tapes are taken as sound that nobody has looked at since the loader was opened.
+    is_taken_on_trust: bool,
     /// Why tapes are on the shelf, as the last inventory found.
     shelved: BTreeMap<Barcode, String>,
 }
@@ -217,7 +220,11 @@ impl Loader {
     /// [`LoaderError::InUse`] while a loader has the directory open, and what reading and writing the state may give.
     pub fn identity_of(directory: &Path) -> Result<Identity, LoaderError> {
         let _lock = lock_directory(directory)?;
-        Ok(Identity::new(read_or_create(directory)?.uuid))
+        let uuid = match file::peek_uuid(directory) {
+            Some(uuid) => uuid,
+            None => read_or_create(directory)?.uuid,
+        };
+        Ok(Identity::new(uuid))
     }
 
     /// Opens the loader: locks its directory, makes the first tapes if it is new, finds the tapes that are there, and
@@ -238,13 +245,17 @@ impl Loader {
         let new_tapes =
             NewTapes { family: settings.tape_family.clone(), capacity_bytes: settings.tape_capacity_bytes };
         let map = read_or_create(&settings.directory)?;
-        file::restore(&settings.directory, &map)?;
         let loader = Self {
             counts,
             identity: Identity::new(map.uuid),
             cartridges,
             changing: Mutex::new(()),
-            state: Mutex::new(State { map, faults: vec![None; bays.len()], shelved: BTreeMap::new() }),
+            state: Mutex::new(State {
+                map: Arc::new(map),
+                faults: vec![None; bays.len()],
+                is_taken_on_trust: settings.trusts_map,
+                shelved: BTreeMap::new(),
+            }),
             standing: Standing::new(lock, new_tapes),
             bays,
             settings,
@@ -319,18 +330,17 @@ impl Loader {
     /// A picture of all elements. Never waits for a drive.
     #[must_use]
     pub fn elements(&self) -> Elements {
-        let state = self.state();
+        let (map, faults, shelved) = {
+            let state = self.state();
+            (Arc::clone(&state.map), state.faults.clone(), state.shelved.clone())
+        };
         let drives: Vec<DriveView> = self
             .bays
             .iter()
-            .zip(&state.faults)
-            .map(|(bay, fault)| DriveView {
-                serial: bay.serial(),
-                access: bay.picker_access(),
-                fault: fault.clone(),
-            })
+            .zip(faults)
+            .map(|(bay, fault)| DriveView { serial: bay.serial(), access: bay.picker_access(), fault })
             .collect();
-        Elements::new(self.settings.layout, self.counts, &state.map, &drives, &state.shelved)
+        Elements::new(self.settings.layout, self.counts, &map, &drives, &shelved)
     }
 
     /// The place at an element address, if there is one.
@@ -368,11 +378,19 @@ impl Loader {
         self.sweep();
         let found = self.scan(&BTreeSet::new())?;
         let mounted = self.state().mounted();
+        self.state().is_taken_on_trust = false;
         self.take_inventory(&found, &mounted)
     }
 
-    /// The inventory of a loader that is being opened: no tape is mounted yet, but one that stood in a drive may look
-    /// damaged until it is loaded, which repairs what a crash left. Only when its directory is gone it leaves.
+    /// Whether tapes are taken as sound that nobody has looked at since the loader was opened.
+    #[must_use]
+    pub fn is_taken_on_trust(&self) -> bool {
+        self.state().is_taken_on_trust
+    }
+
+    /// The inventory of a loader that is being opened. It has to be quick: tapes that were in the robot are not looked
+    /// into, only that their directories are there; [`Loader::rescan`] looks into them later. No tape is mounted yet, but
+    /// one that stood in a drive may look damaged until it is loaded, which repairs what a crash left.
     fn first_inventory(&self) -> Result<(), LoaderError> {
         let in_robot = |entry: &Entry| self.settings.trusts_map && entry.place != Place::Shelf;
         let trusted = {
@@ -396,9 +414,9 @@ impl Loader {
         found: &[FoundTape],
         mounted: &BTreeSet<Barcode>,
     ) -> Result<InventoryChange, LoaderError> {
-        let map = self.state().map.clone();
+        let map = Arc::clone(&self.state().map);
         let (next, change) = reconcile(&map, self.counts, found, mounted);
-        if next != map {
+        if next != *map {
             self.keep(next)?;
         }
         let mut state = self.state();
@@ -418,18 +436,18 @@ impl Loader {
     }
 
     fn repair(&self) -> Result<(), LoaderError> {
-        let before = self.state().map.clone();
-        let mut map = before.clone();
+        let before = Arc::clone(&self.state().map);
+        let mut map = SlotMap::clone(&before);
         for line in map.repair(self.counts) {
             warn!("loader {}: {line}", self.settings.name);
         }
-        if map == before { Ok(()) } else { self.keep(map) }
+        if map == *before { Ok(()) } else { self.keep(map) }
     }
 
     /// Makes what is missing of the first tapes, once in a loader's life: a directory that came with other tapes gets
     /// none, one whose making was interrupted gets the rest.
     fn make_first_tapes(&self) -> Result<(), LoaderError> {
-        let known = self.state().map.clone();
+        let known = Arc::clone(&self.state().map);
         if known.first_tapes_made {
             return Ok(());
         }
@@ -444,7 +462,7 @@ impl Loader {
             }
             self.rescan()?;
         }
-        let mut map = self.state().map.clone();
+        let mut map = SlotMap::clone(&self.state().map);
         map.first_tapes_made = true;
         self.keep(map)
     }
@@ -490,8 +508,9 @@ impl Loader {
     }
 
     /// Makes a map durable, then current.
-    fn keep(&self, map: SlotMap) -> Result<(), LoaderError> {
+    fn keep(&self, map: impl Into<Arc<SlotMap>>) -> Result<(), LoaderError> {
         self.check_not_retired()?;
+        let map = map.into();
         file::save(&self.settings.directory, &map)?;
         self.state().map = map;
         Ok(())
@@ -556,7 +575,7 @@ fn lock_directory(directory: &Path) -> Result<File, LoaderError> {
 }
 
 fn read_or_create(directory: &Path) -> Result<SlotMap, LoaderError> {
-    if let Some(map) = file::read(directory)? {
+    if let Some(map) = file::read_and_restore(directory)? {
         return Ok(map);
     }
     let map = SlotMap::new(Uuid::new_v4());

@@ -5,6 +5,8 @@
 //! next start mounts what the map says. A step that fails is undone; where that fails too, the map still says where the
 //! tape is and the element carries the fault.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -97,7 +99,7 @@ impl Loader {
 
     fn carry_out(
         &self,
-        before: SlotMap,
+        before: Arc<SlotMap>,
         barcode: Barcode,
         source: Place,
         destination: Place,
@@ -107,7 +109,7 @@ impl Loader {
         if fault.is_none() {
             self.take(source)?;
         }
-        let mut after = before.clone();
+        let mut after = SlotMap::clone(&before);
         after.relocate(&barcode, destination, by == MovedBy::Operator);
         if let Err(error) = self.keep(after) {
             self.put_back(source, &barcode, fault);
@@ -123,7 +125,7 @@ impl Loader {
     }
 
     /// What is moved: the map as it is, and the tape.
-    fn check_move(&self, source: Place, destination: Place) -> Result<(SlotMap, Barcode), MoveError> {
+    fn check_move(&self, source: Place, destination: Place) -> Result<(Arc<SlotMap>, Barcode), MoveError> {
         if !self.counts.contains(source) {
             return Err(MoveError::NoSuchElement { place: source });
         }
@@ -137,11 +139,11 @@ impl Loader {
     }
 
     /// Whether a tape can be put there; gives the map as it is.
-    fn check_destination(&self, destination: Place) -> Result<SlotMap, MoveError> {
+    fn check_destination(&self, destination: Place) -> Result<Arc<SlotMap>, MoveError> {
         if !self.counts.contains(destination) {
             return Err(MoveError::NoSuchElement { place: destination });
         }
-        let map = self.state().map.clone();
+        let map = Arc::clone(&self.state().map);
         match map.tape_at(destination) {
             Some(_) => Err(MoveError::DestinationFull { place: destination }),
             None => Ok(map),
@@ -169,7 +171,7 @@ impl Loader {
     /// After a failed load: the tape goes back where it was.
     fn undo(
         &self,
-        before: SlotMap,
+        before: Arc<SlotMap>,
         source: Place,
         destination: Place,
         barcode: &Barcode,

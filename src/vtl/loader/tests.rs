@@ -115,6 +115,7 @@ fn a_move_that_cannot_be_kept_is_undone() {
     let (loader, bays) = site.open(1);
     // A directory in the way of the new version makes every save fail.
     let obstacle = site.path("slots.toml.tmp");
+    fs::remove_file(&obstacle).unwrap();
     fs::create_dir(&obstacle).unwrap();
     let to_drive = || loader.move_medium(Place::Slot(0), Place::Drive(0), MovedBy::Robot);
     assert!(matches!(to_drive(), Err(MoveError::State(_))));
@@ -124,6 +125,7 @@ fn a_move_that_cannot_be_kept_is_undone() {
     );
     fs::remove_dir(&obstacle).unwrap();
     to_drive().unwrap();
+    fs::remove_file(&obstacle).unwrap();
     fs::create_dir(&obstacle).unwrap();
     assert!(loader.move_medium(Place::Drive(0), Place::Slot(0), MovedBy::Robot).is_err());
     assert_eq!(loader.place_of(&code("VLT001L8")), Some(Place::Drive(0)));
@@ -239,6 +241,11 @@ enum Step {
     /// The last save is torn by a disk that lies.
     CrashTorn(u8),
     Resize(u16),
+    Adopt(u8),
+    /// It dies with a tape staged that was not yet renamed into place.
+    CrashInAdopt(u8),
+    /// It dies between the burial of a tape and the saving of the map.
+    CrashInDelete(u8),
 }
 
 fn place() -> impl Strategy<Value = Place> {
@@ -268,6 +275,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::CrashInSave),
         1 => any::<u8>().prop_map(Step::CrashTorn),
         1 => (0..6_u16).prop_map(Step::Resize),
+        1 => (0..7_u8).prop_map(Step::Adopt),
+        1 => (0..7_u8).prop_map(Step::CrashInAdopt),
+        1 => (0..7_u8).prop_map(Step::CrashInDelete),
     ]
 }
 
@@ -383,6 +393,25 @@ impl Model {
                 self.site.settings.slots = *slots;
                 self.reopen();
             }
+            Step::Adopt(number) | Step::CrashInAdopt(number) => {
+                let (staging, barcode) = (file(".import-1"), code(&tape(number)));
+                fs::create_dir(&staging).unwrap();
+                FakeCartridges.create(&staging, &barcode, NEW).unwrap();
+                if matches!(step, Step::CrashInAdopt(_)) {
+                    self.reopen();
+                } else if loader.adopt(".import-1", &barcode).is_ok() {
+                    assert!(self.on_disk.insert(barcode), "a tape is adopted over another");
+                }
+                fs::remove_dir_all(&staging).unwrap();
+            }
+            Step::CrashInDelete(number) => {
+                if self.on_disk.remove(&code(&tape(number))) {
+                    let grave = file(".deleted-1");
+                    fs::rename(file(&tape(number)), &grave).unwrap();
+                    self.reopen();
+                    assert!(!grave.exists());
+                }
+            }
         }
     }
 
@@ -401,7 +430,7 @@ impl Model {
             assert_eq!(bay.state().holds, mounted, "drive{index} and its element differ");
         }
         let kept = file::read(&self.site.settings.directory).unwrap().unwrap();
-        assert_eq!(kept, state.map, "what is acknowledged is on disk");
+        assert_eq!(kept, *state.map, "what is acknowledged is on disk");
     }
 }
 

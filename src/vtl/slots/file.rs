@@ -1,18 +1,23 @@
 //! The slot map on disk: `slots.toml` in the loader's directory, the previous version beside it.
 //!
-//! A save returns when the new version is on stable storage. It writes `slots.toml.tmp`, renames `slots.toml` to
-//! `slots.toml.bak` and the new file into its place: at every instant at least one of the two names holds a whole map.
+//! A save returns when the new version is on stable storage. Three files go round: the new map is written over the spare
+//! `slots.toml.tmp`, which has its room on the disk already, then exchanged with `slots.toml.bak` and that with
+//! `slots.toml`; the old backup is the next spare. At every instant both names hold a whole map, and a robot goes on
+//! moving tapes when nothing is free on the disk. Where files cannot be exchanged, or one of the three is missing, the
+//! new file is made anew and renamed into its place, and at least one of the two names holds a whole map.
 //! A file that cannot be read is never overwritten: it is set aside as `slots.toml.damaged` and the backup is used.
 //! Must not know of elements' addresses or of what the directory holds beside these files.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, FallocateFlags, RenameFlags};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tracing::warn;
+use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::{Entry, SlotMap};
@@ -31,6 +36,9 @@ const VERSION: u32 = 1;
 
 /// Longest map that is read, in bytes: far above that of a full robot of 61,440 slots.
 const MAXIMUM_BYTES: u64 = 16 << 20;
+
+/// Room kept for what the next map may be longer.
+const RESERVE_BYTES: u64 = 8 << 10;
 
 /// Why a map could not be read or kept.
 #[derive(Debug, Error)]
@@ -111,54 +119,76 @@ enum Unusable {
     Fatal(SlotFileError),
 }
 
+/// What was found under the map's own name.
+enum Main {
+    Sound,
+    Missing,
+    Damaged(String),
+}
+
 /// Reads the map; `None` when the directory has none yet. Changes nothing on disk.
 ///
 /// # Errors
 /// [`SlotFileError`]; a damaged or missing map with a good backup is no error but a warning in the log.
 pub fn read(directory: &Path) -> Result<Option<SlotMap>, SlotFileError> {
-    let path = directory.join(FILE_NAME);
-    let reason = match read_one(&path) {
-        Ok(map) => return Ok(Some(map)),
-        Err(Unusable::Fatal(error)) => return Err(error),
-        Err(Unusable::Missing) => None,
-        Err(Unusable::Damaged(reason)) => Some(reason),
-    };
-    let backup = directory.join(BACKUP_NAME);
-    let backup_reason = match read_one(&backup) {
-        Ok(map) => {
-            let reason = reason.as_deref().unwrap_or("it is missing");
-            warn!(
-                "{}: {reason}; its backup {BACKUP_NAME} is used, the last move may be undone",
-                path.display()
-            );
-            return Ok(Some(map));
-        }
-        Err(Unusable::Fatal(error)) => return Err(error),
-        Err(Unusable::Missing) if reason.is_none() => return Ok(None),
-        Err(Unusable::Missing) => "it is missing".to_owned(),
-        Err(Unusable::Damaged(backup_reason)) => backup_reason,
-    };
-    let reason = reason.unwrap_or_else(|| "it is missing".to_owned());
-    Err(SlotFileError::Damaged { path, reason, backup_reason })
+    Ok(read_either(directory)?.map(|(map, _)| map))
 }
 
-/// After a [`read`] that gave `map`: when it came from the backup, makes `slots.toml` anew. A damaged one is set aside
-/// first, so that it does not take the good backup's place. To be called by whoever holds the loader's lock.
+/// As [`read`]; when the map came from the backup, makes `slots.toml` anew. A damaged one is set aside first, so that it
+/// does not take the good backup's place. To be called by whoever holds the loader's lock.
 ///
 /// # Errors
-/// [`SlotFileError::Io`].
-pub fn restore(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
-    let path = directory.join(FILE_NAME);
-    match read_one(&path) {
-        Ok(_) => return Ok(()),
-        Err(Unusable::Fatal(error)) => return Err(error),
-        Err(Unusable::Missing) => {}
-        Err(Unusable::Damaged(reason)) => {
+/// [`SlotFileError`].
+pub fn read_and_restore(directory: &Path) -> Result<Option<SlotMap>, SlotFileError> {
+    let Some((map, main)) = read_either(directory)? else { return Ok(None) };
+    match main {
+        Main::Sound => return Ok(Some(map)),
+        Main::Missing => {}
+        Main::Damaged(reason) => {
+            let path = directory.join(FILE_NAME);
             warn!("{} ({reason}) is kept as {DAMAGED_NAME}", path.display());
             fs::rename(&path, directory.join(DAMAGED_NAME)).map_err(io_error("rename", &path))?;
         }
     }
-    save(directory, map)
+    save(directory, &map)?;
+    Ok(Some(map))
+}
+
+fn read_either(directory: &Path) -> Result<Option<(SlotMap, Main)>, SlotFileError> {
+    let path = directory.join(FILE_NAME);
+    let main = match read_one(&path) {
+        Ok(map) => return Ok(Some((map, Main::Sound))),
+        Err(Unusable::Fatal(error)) => return Err(error),
+        Err(Unusable::Missing) => Main::Missing,
+        Err(Unusable::Damaged(reason)) => Main::Damaged(reason),
+    };
+    let reason = match &main {
+        Main::Damaged(reason) => reason.clone(),
+        _ => "it is missing".to_owned(),
+    };
+    let backup_reason = match read_one(&directory.join(BACKUP_NAME)) {
+        Ok(map) => {
+            warn!(
+                "{}: {reason}; its backup {BACKUP_NAME} is used, the last move may be undone",
+                path.display()
+            );
+            return Ok(Some((map, main)));
+        }
+        Err(Unusable::Fatal(error)) => return Err(error),
+        Err(Unusable::Missing) if matches!(main, Main::Missing) => return Ok(None),
+        Err(Unusable::Missing) => "it is missing".to_owned(),
+        Err(Unusable::Damaged(backup_reason)) => backup_reason,
+    };
+    Err(SlotFileError::Damaged { path, reason, backup_reason })
+}
+
+/// The loader's uuid from the head of the map alone, which is quick however many tapes follow. `None` when that cannot be
+/// told: then [`read`] says what is the matter.
+pub fn peek_uuid(directory: &Path) -> Option<Uuid> {
+    let text = read_text(&directory.join(FILE_NAME)).ok()?;
+    let head = text.split_once("\n[[tape]]").map_or(text.as_str(), |(head, _)| head);
+    let document: Document = toml::from_str(head).ok()?;
+    (document.version == VERSION).then_some(document.uuid)
 }
 
 /// Whether a loader's map, or a backup of it, is in `directory`, readable or not.
@@ -183,15 +213,65 @@ pub fn save(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
         path: path.clone(),
         source: io::Error::other(reason),
     })?;
-    files::write_anew(&new, text.as_bytes()).map_err(io_error("write", &new))?;
-    match fs::rename(&path, directory.join(BACKUP_NAME)) {
+    let backup = directory.join(BACKUP_NAME);
+    if write_over(&new, text.as_bytes()).is_err() {
+        files::write_anew(&new, text.as_bytes()).map_err(io_error("write", &new))?;
+    }
+    if is_file(&path) && is_file(&backup) && exchange(&new, &backup).is_ok() {
+        // The new map is the backup now; without the next step it stays that, and `slots.toml` the one before.
+        exchange(&backup, &path).map_err(io_error("rename", &path))?;
+    } else {
+        rename_into_place(&new, &path, &backup)?;
+    }
+    sync_directory(directory)?;
+    reserve(&new, text.len() as u64);
+    Ok(())
+}
+
+/// Without a third file: the map becomes the backup, the new one the map.
+fn rename_into_place(new: &Path, path: &Path, backup: &Path) -> Result<(), SlotFileError> {
+    match fs::rename(path, backup) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(io_error("rename", &path)(error));
+            return Err(io_error("rename", path)(error));
         }
         _ => {}
     }
-    fs::rename(&new, &path).map_err(io_error("rename", &new))?;
-    sync_directory(directory)
+    fs::rename(new, path).map_err(io_error("rename", new))
+}
+
+/// Writes `content` durably over the spare file, which keeps the room that it has: what is longer than the content is
+/// made empty lines.
+fn write_over(spare: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = open_file(OpenOptions::new().write(true), spare)?;
+    let metadata = file.metadata()?;
+    if metadata.nlink() != 1 {
+        return Err(io::Error::other("the file has another name"));
+    }
+    let length = usize::try_from(metadata.len().min(MAXIMUM_BYTES)).unwrap_or(0);
+    let mut padded = content.to_vec();
+    padded.resize(content.len().max(length), b'\n');
+    file.write_all(&padded)?;
+    file.set_len(padded.len() as u64)?;
+    file.sync_all()
+}
+
+/// Makes sure that a spare file is there, with room for a map of `length` bytes and some more. A disk that has none to
+/// give now may have some at the next save.
+fn reserve(spare: &Path, length: u64) {
+    let wanted = length + RESERVE_BYTES;
+    let reserved = open_file(OpenOptions::new().write(true).create(true).truncate(false), spare)
+        .and_then(|file| Ok(rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, 0, wanted)?));
+    if let Err(error) = reserved {
+        debug!("{}: no room is kept for the next slot map: {error}", spare.display());
+    }
+}
+
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    Ok(rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
+}
+
+fn is_file(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
 /// Makes the names in a directory durable.
@@ -200,6 +280,10 @@ fn sync_directory(directory: &Path) -> Result<(), SlotFileError> {
 }
 
 fn read_one(path: &Path) -> Result<SlotMap, Unusable> {
+    decode(path, &read_text(path)?)
+}
+
+fn read_text(path: &Path) -> Result<String, Unusable> {
     let mut text = String::new();
     let read = open_file(OpenOptions::new().read(true), path)
         .and_then(|file| file.take(MAXIMUM_BYTES + 1).read_to_string(&mut text));
@@ -207,7 +291,7 @@ fn read_one(path: &Path) -> Result<SlotMap, Unusable> {
         Ok(length) if length as u64 > MAXIMUM_BYTES => {
             Err(Unusable::Damaged(format!("it is longer than {MAXIMUM_BYTES} bytes")))
         }
-        Ok(_) => decode(path, &text),
+        Ok(_) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Unusable::Missing),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Unusable::Damaged(error.to_string())),
         Err(error) => Err(Unusable::Fatal(io_error("read", path)(error))),
@@ -216,14 +300,19 @@ fn read_one(path: &Path) -> Result<SlotMap, Unusable> {
 
 fn decode(path: &Path, text: &str) -> Result<SlotMap, Unusable> {
     let one_line = |error: toml::de::Error| Unusable::Damaged(error.message().replace('\n', " "));
-    let VersionOnly { version } = toml::from_str(text).map_err(one_line)?;
+    // One pass over a sound map; what a newer program wrote may not even parse as ours.
+    let document = toml::from_str::<Document>(text);
+    let version = match &document {
+        Ok(document) => document.version,
+        Err(_) => toml::from_str::<VersionOnly>(text).map_err(one_line)?.version,
+    };
     if version > VERSION {
         return Err(Unusable::Fatal(SlotFileError::Newer { path: path.to_owned(), version }));
     }
     if version != VERSION {
         return Err(Unusable::Damaged(format!("format version {version} never was")));
     }
-    let document: Document = toml::from_str(text).map_err(one_line)?;
+    let document = document.map_err(one_line)?;
     let mut tapes = BTreeMap::new();
     for line in document.tapes {
         let TapeLine { place, source, by_operator, ejected, .. } = line;
@@ -291,10 +380,43 @@ mod tests {
     fn what_is_saved_is_read() {
         let directory = tempfile::tempdir().unwrap();
         assert!(read(directory.path()).unwrap().is_none());
+        assert_eq!(peek_uuid(directory.path()), None);
         for tapes in [0, 1, 100] {
             save(directory.path(), &map(tapes)).unwrap();
             assert_eq!(read(directory.path()).unwrap().unwrap(), map(tapes));
+            assert_eq!(peek_uuid(directory.path()), Some(map(tapes).uuid));
         }
+    }
+
+    /// The spare's blocks go round: nothing is allocated for a map that fits, and a longer or shorter one is read right.
+    #[test]
+    fn the_spare_file_is_written_over_and_never_through_another_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let spare = directory.path().join(NEW_NAME);
+        for tapes in [3, 100, 2, 50, 0] {
+            save(directory.path(), &map(tapes)).unwrap();
+            assert_eq!(read(directory.path()).unwrap().unwrap(), map(tapes));
+        }
+        let inodes = |names: [&str; 3]| {
+            let mut inodes = names.map(|name| fs::metadata(directory.path().join(name)).unwrap().ino());
+            inodes.sort_unstable();
+            inodes
+        };
+        let names = [FILE_NAME, BACKUP_NAME, NEW_NAME];
+        let before = inodes(names);
+        save(directory.path(), &map(4)).unwrap();
+        assert_eq!(inodes(names), before, "the same three files");
+        assert!(fs::metadata(&spare).unwrap().blocks() > 0, "with room");
+        fs::remove_file(directory.path().join(FILE_NAME)).unwrap();
+        assert_eq!(read(directory.path()).unwrap().unwrap(), map(0), "the backup is the map before");
+        save(directory.path(), &map(5)).unwrap();
+        let victim = directory.path().join("victim");
+        fs::write(&victim, "mine").unwrap();
+        fs::remove_file(&spare).unwrap();
+        fs::hard_link(&victim, &spare).unwrap();
+        save(directory.path(), &map(6)).unwrap();
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+        assert_eq!(read(directory.path()).unwrap().unwrap(), map(6));
     }
 
     #[test]
@@ -306,11 +428,11 @@ mod tests {
             save(directory.path(), &map(2)).unwrap();
             fs::write(&path, damage).unwrap();
             assert_eq!(read(directory.path()).unwrap().unwrap(), map(1), "{damage:?}");
-            restore(directory.path(), &map(1)).unwrap();
+            assert_eq!(read_and_restore(directory.path()).unwrap().unwrap(), map(1));
             assert_eq!(fs::read_to_string(directory.path().join(DAMAGED_NAME)).unwrap(), damage);
             fs::remove_file(&path).unwrap();
             assert_eq!(read(directory.path()).unwrap().unwrap(), map(1), "damage is no backup");
-            restore(directory.path(), &map(1)).unwrap();
+            assert_eq!(read_and_restore(directory.path()).unwrap().unwrap(), map(1));
             assert!(path.exists());
         }
     }

@@ -179,6 +179,7 @@ fn every_end_of_a_pump_has_its_reason() {
         (End::PeerClosed, MoverHaltReason::ConnectClosed, None),
         (End::ConnectionBroken("reset".into()), MoverHaltReason::ConnectError, Some("reset")),
         (End::Media("scratched".into()), MoverHaltReason::MediaError, Some("scratched")),
+        (End::NoSpace("vault is full".into()), MoverHaltReason::MediaError, Some("vault is full")),
         (End::Internal("a bug".into()), MoverHaltReason::InternalError, Some("a bug")),
     ];
     for (end, reason, text) in table {
@@ -193,6 +194,19 @@ fn every_end_of_a_pump_has_its_reason() {
         assert_eq!((reply.state, reply.halt_reason), (MoverState::Halted, reason), "as the notice said");
         assert_eq!((reply.record_num, reply.bytes_moved.0), (4, 2000), "readable until STOP");
     }
+}
+
+/// Short of space: the pause of a full tape, with the reason before it.
+#[test]
+fn a_backup_without_space_pauses_as_on_a_full_tape_and_says_why() {
+    let mut bench = active(MoverMode::Read);
+    let deeds = bench.event(ended(End::OutOfSpace("vault is full".into())));
+    assert_eq!(deeds.0.iter().map(Did::name).collect::<Vec<_>>(), ["log", "paused"]);
+    let post: LogMessagePost = deeds.post(C::LogMessage).unwrap();
+    assert_eq!((post.log_type, &*post.entry.to_lossy()), (LogType::Error, "vault is full"));
+    let post: NotifyMoverPausedPost = deeds.post(C::NotifyMoverPaused).unwrap();
+    assert_eq!(post.reason, MoverPauseReason::Eom);
+    assert_eq!(state(&mut bench).pause_reason, MoverPauseReason::Eom);
 }
 
 #[test]

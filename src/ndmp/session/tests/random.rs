@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(offset, length)| Step::Window(offset, length)),
         2 => (0_u32..3).prop_map(Step::Listen),
         1 => (0_usize..64).prop_map(Step::Unserved),
-        4 => (0_u8..12).prop_map(Step::Event),
+        4 => (0_u8..16).prop_map(Step::Event),
         2 => (0_u8..5).prop_map(Step::Fail),
         1 => Just(Step::Login),
     ]
@@ -56,6 +56,9 @@ fn event(number: u8) -> Event {
         7 => End::OutsideWindow(99),
         8 => End::PeerClosed,
         9 => End::ConnectionBroken("reset".into()),
+        12 => return Event::Notice("vault is low".into()),
+        13 => End::OutOfSpace("full".into()),
+        14 => End::NoSpace("full".into()),
         10 => End::Media("scratched".into()),
         _ => End::Aborted,
     };

@@ -115,6 +115,8 @@ fn a_write_tells_how_much_and_what_stopped_it() {
     for (error, expected) in [
         (HostError::WriteProtected, Error::WriteProtect),
         (HostError::EarlyWarning, Error::Eom),
+        (HostError::SpaceWarning("disk full".into()), Error::Eom),
+        (HostError::NoSpace("disk full".into()), Error::Io),
         (HostError::NotReady, Error::NoTapeLoaded),
         (HostError::Failed("scratched".into()), Error::Io),
     ] {
@@ -265,4 +267,43 @@ fn a_close_after_further_work_makes_that_work_durable_first() {
         let deeds = bench.send(MessageCode::TapeClose, &());
         assert_eq!(deeds.order(), ["work", "close", "reply"], "not the immediate repetition");
     }
+}
+
+/// A disk that runs short is told as such, on top of the error that programs act upon.
+#[test]
+fn a_shortage_of_space_is_recognisable() {
+    for (error, expected) in [
+        (HostError::SpaceWarning("vault is full".into()), Error::Eom),
+        (HostError::NoSpace("vault is full".into()), Error::Io),
+    ] {
+        let mut bench = Bench::with_tape(TapeOpenMode::Rdwr);
+        failed(&mut bench, error);
+        let deeds =
+            bench.send(MessageCode::TapeWrite, &TapeWriteRequest { data_out: b"x".as_slice().into() });
+        assert_eq!(
+            (deeds.error(), deeds.0[1].name(), deeds.0[2].name()),
+            (expected, "reply", "log"),
+            "{deeds:?}"
+        );
+        let post: LogMessagePost = deeds.post(MessageCode::LogMessage).unwrap();
+        assert_eq!((post.log_type, &*post.entry.to_lossy()), (LogType::Error, "vault is full"));
+    }
+}
+
+/// Whoever looks after the disk is heard by those who have a tape of it, and by nobody else.
+#[test]
+fn a_notice_is_a_warning_to_whoever_has_a_tape_open() {
+    let notice = || Event::Notice("vault is low".into());
+    let mut stranger = Bench::stranger(super::bench::facts());
+    assert!(stranger.event(notice()).0.is_empty(), "never before the login");
+    let mut bench = Bench::new();
+    assert!(bench.event(notice()).0.is_empty());
+    let mut bench = Bench::with_tape(TapeOpenMode::Read);
+    let deeds = bench.event(notice());
+    assert_eq!(deeds.0.len(), 1);
+    let post: LogMessagePost = deeds.post(MessageCode::LogMessage).unwrap();
+    assert_eq!((post.log_type, &*post.entry.to_lossy()), (LogType::Warning, "vault is low"));
+    assert_eq!(post.associated_message_valid, HasAssociatedMessage::NoAssociatedMessage);
+    assert_eq!(bench.error(MessageCode::TapeClose, &()), Error::NoErr);
+    assert!(bench.event(notice()).0.is_empty(), "no news for one who has closed it");
 }
