@@ -87,6 +87,12 @@ class Shelf:
                 raise Lost(f"tape {tape.barcode} was in {tape.place} of {tape.loader}, now {self.tapes.get(uuid)}")
 
     @staticmethod
+    def uuid(path):
+        """Of the tape at `path`; none if there is no tape."""
+        label = path / "label.toml"
+        return tomllib.loads(label.read_text())["uuid"] if label.exists() else None
+
+    @staticmethod
     def _names(tapes, uuids):
         return ", ".join(f"{tapes[uuid].barcode} ({tapes[uuid].path})" for uuid in uuids)
 

@@ -14,12 +14,26 @@ pub const REQUEST_SENSE: u8 = 0x03;
 pub const READ_BLOCK_LIMITS: u8 = 0x05;
 /// INITIALIZE ELEMENT STATUS.
 pub const INITIALIZE_ELEMENT_STATUS: u8 = 0x07;
+/// READ(6).
+pub const READ_6: u8 = 0x08;
+/// WRITE(6).
+pub const WRITE_6: u8 = 0x0a;
 /// WRITE FILEMARKS(6).
 pub const WRITE_FILEMARKS_6: u8 = 0x10;
 /// SPACE(6).
 pub const SPACE_6: u8 = 0x11;
 /// INQUIRY.
 pub const INQUIRY: u8 = 0x12;
+/// VERIFY(6).
+pub const VERIFY_6: u8 = 0x13;
+/// MODE SELECT(6).
+pub const MODE_SELECT_6: u8 = 0x15;
+/// RESERVE(6).
+pub const RESERVE_6: u8 = 0x16;
+/// RELEASE(6).
+pub const RELEASE_6: u8 = 0x17;
+/// ERASE(6).
+pub const ERASE_6: u8 = 0x19;
 /// MODE SENSE(6).
 pub const MODE_SENSE_6: u8 = 0x1a;
 /// LOAD UNLOAD.
@@ -32,12 +46,36 @@ pub const LOCATE_10: u8 = 0x2b;
 pub const READ_POSITION: u8 = 0x34;
 /// INITIALIZE ELEMENT STATUS WITH RANGE.
 pub const INITIALIZE_ELEMENT_STATUS_RANGE: u8 = 0x37;
+/// REPORT DENSITY SUPPORT.
+pub const REPORT_DENSITY_SUPPORT: u8 = 0x44;
+/// LOG SELECT.
+pub const LOG_SELECT: u8 = 0x4c;
 /// LOG SENSE.
 pub const LOG_SENSE: u8 = 0x4d;
+/// MODE SELECT(10).
+pub const MODE_SELECT_10: u8 = 0x55;
 /// MODE SENSE(10).
 pub const MODE_SENSE_10: u8 = 0x5a;
+/// PERSISTENT RESERVE IN.
+pub const PERSISTENT_RESERVE_IN: u8 = 0x5e;
+/// PERSISTENT RESERVE OUT.
+pub const PERSISTENT_RESERVE_OUT: u8 = 0x5f;
+/// WRITE FILEMARKS(16).
+pub const WRITE_FILEMARKS_16: u8 = 0x80;
+/// READ(16).
+pub const READ_16: u8 = 0x88;
+/// WRITE(16).
+pub const WRITE_16: u8 = 0x8a;
+/// READ ATTRIBUTE.
+pub const READ_ATTRIBUTE: u8 = 0x8c;
+/// SPACE(16).
+pub const SPACE_16: u8 = 0x91;
+/// LOCATE(16).
+pub const LOCATE_16: u8 = 0x92;
 /// REPORT LUNS.
 pub const REPORT_LUNS: u8 = 0xa0;
+/// MAINTENANCE IN; REPORT SUPPORTED OPERATION CODES is one of its service actions.
+pub const MAINTENANCE_IN: u8 = 0xa3;
 /// MOVE MEDIUM.
 pub const MOVE_MEDIUM: u8 = 0xa5;
 /// READ ELEMENT STATUS.
@@ -114,6 +152,18 @@ impl Cdb {
         u32::from_be_bytes([self.bytes[N], self.bytes[N + 1], self.bytes[N + 2], self.bytes[N + 3]])
     }
 
+    /// The big-endian 64-bit field that begins at byte `N`.
+    #[must_use]
+    pub fn u64<const N: usize>(&self) -> u64 {
+        const { assert!(N + 7 < MAXIMUM_BYTES) };
+        let (mut field, mut at) = (0, N);
+        while at < N + 8 {
+            field = field << 8 | u64::from(self.bytes[at]);
+            at += 1;
+        }
+        field
+    }
+
     /// Bit `bit` of byte `N`.
     #[must_use]
     pub fn bit<const N: usize>(&self, bit: u8) -> bool {
@@ -158,6 +208,7 @@ mod tests {
     fn fields_are_big_endian_and_data_is_cut_to_the_smaller_room() {
         let cdb = Cdb::new(&[0xb8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], 5).unwrap();
         assert_eq!((cdb.u16::<2>(), cdb.u24::<7>(), cdb.u32::<2>()), (0x0203, 0x07_0809, 0x0203_0405));
+        assert_eq!(cdb.u64::<3>(), 0x0304_0506_0708_090a);
         assert!(cdb.bit::<1>(0) && !cdb.bit::<1>(1));
         assert_eq!(cdb.cut(vec![0; 9], 7_u8).len(), 5);
         assert_eq!(cdb.cut(vec![0; 9], 3_u8).len(), 3);

@@ -21,4 +21,8 @@ pub struct Nexus {
     /// about operators' hands (mail slots and door), never about MOVE MEDIUM; it is answered and kept here,
     /// and whatever lets an operator take a tape out of a mail slot has to ask for it.
     pub prevent_removal: bool,
+    /// Tells initiators apart for reservations. Sessions that share a number share reservations.
+    pub initiator: u64,
+    /// The drive's count of loads when this session last looked; a session that is new has missed nothing.
+    pub loads_seen: Option<u64>,
 }

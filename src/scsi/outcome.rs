@@ -6,11 +6,13 @@ use super::sense::Sense;
 pub const STATUS_GOOD: u8 = 0x00;
 /// CHECK CONDITION status: the sense says why.
 pub const STATUS_CHECK_CONDITION: u8 = 0x02;
+/// RESERVATION CONFLICT status: another initiator has the device to itself; there is no sense.
+pub const STATUS_RESERVATION_CONFLICT: u8 = 0x18;
 
 /// The end of a command: status, and data or sense.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// [`STATUS_GOOD`] or [`STATUS_CHECK_CONDITION`].
+    /// [`STATUS_GOOD`], [`STATUS_CHECK_CONDITION`] or [`STATUS_RESERVATION_CONFLICT`].
     pub status: u8,
     /// Data for the initiator, exactly as long as it is.
     pub data_in: Vec<u8>,
@@ -18,6 +20,26 @@ pub struct Outcome {
     pub data_out_consumed: u32,
     /// With CHECK CONDITION: why.
     pub sense: Option<Sense>,
+}
+
+impl Outcome {
+    /// GOOD, without data for the initiator and `bytes` of its data taken.
+    #[must_use]
+    pub fn taken(bytes: u32) -> Self {
+        Self { status: STATUS_GOOD, data_in: Vec::new(), data_out_consumed: bytes, sense: None }
+    }
+
+    /// The same, with something to be said: CHECK CONDITION. What data there is stays.
+    #[must_use]
+    pub fn saying(self, sense: Sense) -> Self {
+        Self { status: STATUS_CHECK_CONDITION, sense: Some(sense), ..self }
+    }
+
+    /// Refused in favour of another initiator.
+    #[must_use]
+    pub fn conflict() -> Self {
+        Self { status: STATUS_RESERVATION_CONFLICT, ..Self::taken(0) }
+    }
 }
 
 impl From<Result<Vec<u8>, Sense>> for Outcome {

@@ -26,11 +26,13 @@ pub enum SenseKey {
     VolumeOverflow = 0xd,
 }
 
-/// Where in the CDB an illegal field is (SPC-4 4.5.2.4.2).
+/// Where an illegal field is (SPC-4 4.5.2.4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldPointer {
-    /// Byte of the CDB, from 0.
-    pub byte: u8,
+    /// Whether it is in the initiator's data, not in the CDB.
+    pub in_data: bool,
+    /// Byte of the CDB or of the data, from 0.
+    pub byte: u16,
     /// Highest bit of the field within the byte, if it is smaller than the byte.
     pub bit: Option<u8>,
 }
@@ -62,6 +64,9 @@ pub const SENSE_BYTES: usize = 18;
 impl Sense {
     /// Nothing to report.
     pub const NONE: Self = Self::new(SenseKey::NoSense, 0x00, 0x00);
+    /// The record has another length than asked for.
+    pub const INCORRECT_LENGTH: Self =
+        Self { incorrect_length: true, ..Self::new(SenseKey::NoSense, 0x00, 0x00) };
     /// A filemark ended the command.
     pub const FILEMARK: Self = Self { filemark: true, ..Self::new(SenseKey::NoSense, 0x00, 0x01) };
     /// Early warning, or the physical end of the tape.
@@ -104,6 +109,10 @@ impl Sense {
     pub const INVALID_FIELD: Self = Self::new(SenseKey::IllegalRequest, 0x24, 0x00);
     /// A field of the parameter list is not supported.
     pub const INVALID_PARAMETER: Self = Self::new(SenseKey::IllegalRequest, 0x26, 0x00);
+    /// RELEASE of another type of persistent reservation than the one held.
+    pub const INVALID_RELEASE: Self = Self::new(SenseKey::IllegalRequest, 0x26, 0x04);
+    /// No more initiators can be registered.
+    pub const INSUFFICIENT_REGISTRATION_RESOURCES: Self = Self::new(SenseKey::IllegalRequest, 0x55, 0x04);
     /// Mode pages are not saved.
     pub const SAVING_NOT_SUPPORTED: Self = Self::new(SenseKey::IllegalRequest, 0x39, 0x00);
     /// The destination holds a tape.
@@ -139,13 +148,25 @@ impl Sense {
     /// INVALID FIELD IN CDB, pointing at the whole of a byte.
     #[must_use]
     pub const fn invalid_byte(byte: u8) -> Self {
-        Self { field: Some(FieldPointer { byte, bit: None }), ..Self::INVALID_FIELD }
+        Self { field: Some(Self::whole(byte)), ..Self::INVALID_FIELD }
     }
 
     /// INVALID FIELD IN CDB, pointing at a field within a byte by its highest bit.
     #[must_use]
     pub const fn invalid_bit(byte: u8, bit: u8) -> Self {
-        Self { field: Some(FieldPointer { byte, bit: Some(bit) }), ..Self::INVALID_FIELD }
+        let field = FieldPointer { bit: Some(bit), ..Self::whole(byte) };
+        Self { field: Some(field), ..Self::INVALID_FIELD }
+    }
+
+    /// INVALID FIELD IN PARAMETER LIST, pointing at a byte of the initiator's data.
+    #[must_use]
+    pub const fn invalid_parameter(byte: u16) -> Self {
+        let field = FieldPointer { in_data: true, byte, bit: None };
+        Self { field: Some(field), ..Self::INVALID_PARAMETER }
+    }
+
+    const fn whole(byte: u8) -> FieldPointer {
+        FieldPointer { in_data: false, byte: byte as u16, bit: None }
     }
 
     /// The same with an INFORMATION field.
@@ -158,7 +179,7 @@ impl Sense {
     /// The same with a pointer at the 16-bit field that begins at `byte` of the CDB.
     #[must_use]
     pub const fn at_byte(mut self, byte: u8) -> Self {
-        self.field = Some(FieldPointer { byte, bit: None });
+        self.field = Some(Self::whole(byte));
         self
     }
 
@@ -179,9 +200,10 @@ impl Sense {
         bytes[12] = self.asc;
         bytes[13] = self.ascq;
         if let Some(field) = self.field {
-            // SKSV and C/D: the pointer is valid and points into the CDB.
-            bytes[15] = 0xc0 | field.bit.map_or(0, |bit| 0x08 | (bit & 7));
-            bytes[17] = field.byte;
+            // SKSV: the pointer is valid; C/D: it points into the CDB.
+            bytes[15] = if field.in_data { 0x80 } else { 0xc0 };
+            bytes[15] |= field.bit.map_or(0, |bit| 0x08 | (bit & 7));
+            bytes[16..18].copy_from_slice(&field.byte.to_be_bytes());
         }
         bytes
     }
@@ -200,6 +222,14 @@ mod tests {
         assert_eq!(
             Sense::invalid_bit(1, 3).to_bytes(),
             [0x70, 0, 0x05, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x24, 0x00, 0, 0xcb, 0, 1]
+        );
+        assert_eq!(
+            Sense::invalid_parameter(0x102).to_bytes(),
+            [0x70, 0, 0x05, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0x26, 0x00, 0, 0x80, 1, 2]
+        );
+        assert_eq!(
+            Sense::INCORRECT_LENGTH.with_information(u32::MAX).to_bytes()[..7],
+            [0xf0, 0, 0x20, 255, 255, 255, 255]
         );
         assert_eq!(
             Sense::SOURCE_EMPTY.to_bytes(),

@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 /// The tapes below a loader's directory.
-pub(super) struct DiskCartridges;
+pub struct DiskCartridges;
 
 impl Cartridges for DiskCartridges {
     fn scan(&self, directory: &Path, trusted: &BTreeSet<Barcode>) -> io::Result<Vec<FoundTape>> {

@@ -25,6 +25,7 @@ mod space;
 mod state;
 mod tools;
 
+pub use cartridges::DiskCartridges;
 pub use offline::Offline;
 pub use tools::DiskTools;
 

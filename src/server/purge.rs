@@ -13,7 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What the name of a tape that is being deleted begins with.
+/// What the names begin with of directories in which tapes are taken in, made and deleted.
 const UNSEEN: [&str; 3] = [STAGING_PREFIX, DELETED_PREFIX, MAKING_PREFIX];
 
 /// What one entry of a loader's directory is.

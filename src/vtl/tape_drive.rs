@@ -60,6 +60,93 @@ pub struct RecordLimits {
     pub maximum_bytes: u32,
 }
 
+/// What stood at the position that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadRecord {
+    /// A record of this many bytes, which may be more than the buffer held; the tape stands behind it.
+    Record {
+        /// Its length on the tape.
+        bytes: usize,
+    },
+    /// A filemark; the tape stands behind it.
+    Filemark,
+    /// The end of recorded data.
+    EndOfData,
+}
+
+/// What a cartridge knows about itself, and what was done with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CartridgeMemory {
+    /// The text on its label.
+    pub barcode: String,
+    /// Identifies it for ever: up to 32 printable ASCII characters.
+    pub serial: String,
+    /// Data can be appended, never overwritten.
+    pub is_worm: bool,
+    /// Seconds since 1970.
+    pub created_unix_seconds: u64,
+    /// Native capacity in bytes.
+    pub capacity_bytes: u64,
+    /// Bytes that still fit behind the end of data.
+    pub remaining_bytes: u64,
+    /// In the cartridge's life.
+    pub lifetime: Usage,
+    /// Since it was loaded into this drive.
+    pub this_load: Usage,
+}
+
+/// What was done with a cartridge, by whatever way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How often it was loaded.
+    pub loads: u64,
+    /// Payload bytes of records written.
+    pub bytes_written: u64,
+    /// Payload bytes of records read.
+    pub bytes_read: u64,
+    /// Records written.
+    pub records_written: u64,
+    /// Records read.
+    pub records_read: u64,
+    /// Filemarks written.
+    pub filemarks_written: u64,
+    /// Reads and motions that met damage.
+    pub medium_errors: u64,
+}
+
+/// What initiators have set on a drive. It lasts as long as the drive is powered, whatever cartridges and sessions come
+/// and go, as mode parameters and reservations do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DriveSettings {
+    /// Length of the blocks of transfers that count blocks; 0 allows none but single records of any length.
+    pub block_bytes: u32,
+    /// Whether a write is acknowledged before it is on stable storage.
+    pub is_buffered: bool,
+    /// The alerts raised, the one of number n as bit n-1.
+    pub alerts: u64,
+    /// Who may use the drive.
+    pub reservations: Reservations,
+}
+
+impl Default for DriveSettings {
+    fn default() -> Self {
+        Self { block_bytes: 0, is_buffered: true, alerts: 0, reservations: Reservations::default() }
+    }
+}
+
+/// Who has reserved a drive. What follows from it is `scsi::drive`'s to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reservations {
+    /// The initiator that holds the drive until it releases it, and nothing more.
+    pub plain: Option<u64>,
+    /// The initiators registered, with their keys.
+    pub registered: Vec<(u64, u64)>,
+    /// The initiator that holds the persistent reservation, and its type.
+    pub holder: Option<(u64, u8)>,
+    /// Counts the changes of registrations.
+    pub generation: u32,
+}
+
 /// Why a drive did not do as it was told.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum DriveError {
@@ -127,11 +214,44 @@ pub trait TapeDrive {
     /// The record lengths the drive takes.
     fn record_limits(&self) -> RecordLimits;
 
+    /// Counts the cartridges that were loaded, by the robot or by LOAD: another number means another tape, or the same
+    /// one rewound.
+    fn loads(&self) -> u64;
+
+    /// What initiators have set on the drive.
+    fn settings(&mut self) -> &mut DriveSettings;
+
+    /// What the threaded cartridge knows about itself.
+    ///
+    /// # Errors
+    /// [`DriveError::Empty`] or [`DriveError::Unloaded`].
+    fn cartridge_memory(&mut self) -> Result<CartridgeMemory, DriveError>;
+
     /// Where the tape stands.
     ///
     /// # Errors
     /// [`DriveError::Empty`] or [`DriveError::Unloaded`].
     fn position(&mut self) -> Result<Position, DriveError>;
+
+    /// Reads what stands at the position and stands behind it. A record longer than `buffer` is cut, and all of it
+    /// checked.
+    ///
+    /// # Errors
+    /// [`DriveError::Damaged`]: the tape then stands behind the damaged record.
+    fn read_record(&mut self, buffer: &mut [u8]) -> Result<ReadRecord, DriveError>;
+
+    /// Writes one record of a length within [`TapeDrive::record_limits`]; what stood behind the position is gone. Returns
+    /// whether the tape now stands in the early warning zone, of which the caller has thereby been told.
+    ///
+    /// # Errors
+    /// [`DriveError`]; nothing was written then.
+    fn write_record(&mut self, record: &[u8]) -> Result<bool, DriveError>;
+
+    /// Destroys what stands behind the position, durably.
+    ///
+    /// # Errors
+    /// [`DriveError`].
+    fn erase(&mut self) -> Result<(), DriveError>;
 
     /// Writes `count` filemarks and makes everything before them durable, also for a count of 0.
     ///
@@ -162,6 +282,12 @@ pub trait TapeDrive {
     /// # Errors
     /// [`DriveError::EndOfData`] when the tape has fewer.
     fn locate_block(&mut self, block: u64) -> Result<(), DriveError>;
+
+    /// Positions at the beginning of file `file`, that is behind as many filemarks.
+    ///
+    /// # Errors
+    /// [`DriveError::EndOfData`] when the tape has fewer.
+    fn locate_file(&mut self, file: u64) -> Result<(), DriveError>;
 
     /// Rewinds to the beginning of the tape.
     ///

@@ -75,7 +75,7 @@ pub enum HostError {
 }
 
 /// Why a record was not written.
-enum Stopped {
+pub(super) enum Stopped {
     /// The tape's early warning, which is told once.
     Warned,
     /// The same because the file system is short of space.
@@ -131,7 +131,7 @@ impl Drive {
         })
     }
 
-    fn warn(&mut self) -> Stopped {
+    pub(super) fn warn(&mut self) -> Stopped {
         self.early_warning = EarlyWarning::Told;
         if let Held::Ready(cartridge, _) = &self.held
             && !self.is_end_told
@@ -144,7 +144,7 @@ impl Drive {
 
     /// Whether the file system leaves room for one more record of `bytes`. A host that is writing is warned once, and
     /// may then end its tape properly; one that begins is refused, so that it does not try one tape after the other.
-    fn admit(&mut self, bytes: usize) -> Result<(), Stopped> {
+    pub(super) fn admit(&mut self, bytes: usize) -> Result<(), Stopped> {
         if self.keeper.space() != Level::Stop {
             if matches!(self.run, Run::Stopped { .. }) {
                 self.run = Run::Writing;

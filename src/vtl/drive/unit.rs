@@ -4,12 +4,16 @@
 //! for NDMP's tape interface and the mover, on the same object, so that the positions cannot disagree. It must not
 //! know sessions, sockets or the robot.
 
+use super::host::Stopped;
 use super::keeper::DriveKeeper;
 use super::status::{DriveStatus, MediumStatus, StatusCell};
 use crate::space::Level;
-use crate::tape::{self, Compression, Stop, Tape, TapeError};
+use crate::tape::{self, Compression, Counters, ReadOutcome, Stop, Tape, TapeError};
 use crate::vtl::barcode::Barcode;
-use crate::vtl::tape_drive::{DriveError, Medium, Position, RecordLimits, SpaceEnd, Spaced, TapeDrive};
+use crate::vtl::tape_drive::{
+    CartridgeMemory, DriveError, DriveSettings, Medium, Position, ReadRecord, RecordLimits, SpaceEnd, Spaced,
+    TapeDrive, Usage,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,6 +79,10 @@ pub struct Drive {
     removal_prevented: bool,
     pub(super) has_medium_error: bool,
     pub(super) status: StatusCell,
+    settings: DriveSettings,
+    loads: u64,
+    /// The cartridge's counters when it was loaded.
+    counters_at_load: Counters,
     /// Where TAPE_READ puts a record; grows to the largest one asked for.
     pub(super) buffer: Vec<u8>,
 }
@@ -101,6 +109,9 @@ impl Drive {
             removal_prevented: false,
             has_medium_error: false,
             status,
+            settings: DriveSettings::default(),
+            loads: 0,
+            counters_at_load: Counters::default(),
             buffer: Vec::new(),
         }
     }
@@ -112,10 +123,17 @@ impl Drive {
         }
         let tape = Tape::open_with(directory, self.compression).map_err(|error| self.fault(&error))?;
         let cartridge = Cartridge { directory: directory.to_owned(), barcode: barcode.clone() };
+        self.thread(cartridge, tape);
+        Ok(())
+    }
+
+    /// Stands at the beginning of a tape just opened.
+    fn thread(&mut self, cartridge: Cartridge, tape: Tape) {
+        self.loads = self.loads.wrapping_add(1);
+        self.counters_at_load = tape.label().counters;
         self.held = Held::Ready(cartridge, Box::new(tape));
         self.forget_host_state();
         self.publish_all();
-        Ok(())
     }
 
     /// Gives the cartridge back; everything is on stable storage then. On error it stays.
@@ -260,6 +278,30 @@ impl TapeDrive for Drive {
         RecordLimits { minimum_bytes: 1, maximum_bytes }
     }
 
+    fn loads(&self) -> u64 {
+        self.loads
+    }
+
+    fn settings(&mut self) -> &mut DriveSettings {
+        &mut self.settings
+    }
+
+    fn cartridge_memory(&mut self) -> Result<CartridgeMemory, DriveError> {
+        let before = self.counters_at_load;
+        let tape = self.tape()?;
+        let label = tape.label();
+        Ok(CartridgeMemory {
+            barcode: label.barcode.clone(),
+            serial: label.uuid.simple().to_string(),
+            is_worm: label.worm,
+            created_unix_seconds: label.created_unix_s,
+            capacity_bytes: tape.capacity_bytes(),
+            remaining_bytes: tape.remaining_bytes(),
+            lifetime: usage(&label.counters, &Counters::default()),
+            this_load: usage(&label.counters, &before),
+        })
+    }
+
     fn position(&mut self) -> Result<Position, DriveError> {
         let tape = self.tape()?;
         let position = tape.position();
@@ -269,6 +311,53 @@ impl TapeDrive for Drive {
             at_beginning: position.block == 0,
             past_early_warning: tape.is_in_early_warning(),
         })
+    }
+
+    fn read_record(&mut self, buffer: &mut [u8]) -> Result<ReadRecord, DriveError> {
+        let result = self.tape()?.read_record(buffer);
+        self.run = self.run.moved();
+        self.finish(result).map(|outcome| match outcome {
+            ReadOutcome::Record { length } => ReadRecord::Record { bytes: length },
+            ReadOutcome::Filemark => ReadRecord::Filemark,
+            ReadOutcome::EndOfData => ReadRecord::EndOfData,
+        })
+    }
+
+    /// The filemark behind these records is the initiator's to write: SSC knows no close that could do it. Unterminated
+    /// data of the host's view stays that, unless this write destroys it. A file system that runs short is an early
+    /// warning like the tape's own.
+    fn write_record(&mut self, record: &[u8]) -> Result<bool, DriveError> {
+        let was_at_end = self.tape()?.is_at_end_of_data();
+        let is_short = match self.admit(record.len()) {
+            Ok(()) => false,
+            Err(Stopped::Warned | Stopped::SpaceWarned(_)) => true,
+            Err(Stopped::Failed(error)) => return Err(error),
+        };
+        let tape = self.tape()?;
+        let result = tape.write_record(record);
+        let in_zone = tape.is_in_early_warning();
+        if result.is_ok() {
+            self.is_unterminated &= was_at_end;
+            self.is_begun = true;
+            self.run = if self.run == Run::Fresh { Run::Writing } else { self.run };
+        }
+        self.finish(result)?;
+        if in_zone {
+            // Whoever writes is told by what this returns.
+            let _ = self.warn();
+        }
+        Ok(in_zone || is_short)
+    }
+
+    fn erase(&mut self) -> Result<(), DriveError> {
+        let tape = self.tape()?;
+        let was_at_end = tape.is_at_end_of_data();
+        let result = tape.erase();
+        self.run = self.run.moved();
+        if result.is_ok() {
+            self.is_unterminated &= was_at_end;
+        }
+        self.finish(result)
     }
 
     fn write_filemarks(&mut self, count: u32) -> Result<(), DriveError> {
@@ -311,6 +400,15 @@ impl TapeDrive for Drive {
         }
     }
 
+    fn locate_file(&mut self, file: u64) -> Result<(), DriveError> {
+        let result = self.tape()?.locate_file(file);
+        self.run = self.run.moved();
+        match self.finish(result)? {
+            Stop::Complete => Ok(()),
+            _ => Err(DriveError::EndOfData),
+        }
+    }
+
     fn rewind(&mut self) -> Result<(), DriveError> {
         let result = self.tape()?.rewind();
         self.run = Run::Fresh;
@@ -322,9 +420,7 @@ impl TapeDrive for Drive {
         let cartridge = cartridge.clone();
         let tape =
             Tape::open_with(&cartridge.directory, self.compression).map_err(|error| self.fault(&error))?;
-        self.held = Held::Ready(cartridge, Box::new(tape));
-        self.forget_host_state();
-        self.publish_all();
+        self.thread(cartridge, tape);
         Ok(())
     }
 
@@ -368,4 +464,17 @@ fn spaced(spaced: tape::Spaced) -> Spaced {
         Stop::BeginningOfTape => SpaceEnd::BeginningOfTape,
     };
     Spaced { moved: spaced.moved, end }
+}
+
+/// What the counters have grown by since `before`.
+fn usage(now: &Counters, before: &Counters) -> Usage {
+    Usage {
+        loads: now.loads.saturating_sub(before.loads),
+        bytes_written: now.bytes_written.saturating_sub(before.bytes_written),
+        bytes_read: now.bytes_read.saturating_sub(before.bytes_read),
+        records_written: now.records_written.saturating_sub(before.records_written),
+        records_read: now.records_read.saturating_sub(before.records_read),
+        filemarks_written: now.filemarks_written.saturating_sub(before.filemarks_written),
+        medium_errors: now.medium_errors.saturating_sub(before.medium_errors),
+    }
 }

@@ -1,0 +1,204 @@
+//! The drive's mode pages (SSC-3 8.3, SPC-4 7.5), MODE SENSE and MODE SELECT.
+//!
+//! An initiator can set the length of fixed blocks and whether writes are buffered. Everything else is as it is: a page that
+//! would change it is refused, so that nobody believes a setting that is not one. Must not know what follows from a
+//! setting.
+
+use super::{Handled, Request};
+use crate::scsi::cdb::MODE_SELECT_6;
+use crate::scsi::mode::{self, Header, Page};
+use crate::scsi::outcome::Outcome;
+use crate::scsi::sense::Sense;
+use crate::vtl::tape_drive::{Medium, TapeDrive};
+
+/// Density code of LTO-8.
+pub(super) const DENSITY_LTO8: u8 = 0x5e;
+/// Medium type of LTO-8 data cartridges; WORM ones have 4 more.
+const MEDIUM_TYPE_LTO8: u8 = 0x88;
+const MEDIUM_TYPE_WORM: u8 = 0x04;
+const WRITE_PROTECTED: u8 = 0x80;
+const BUFFERED_MODE: u8 = 0x10;
+const BUFFERED_MODE_MASK: u8 = 0x70;
+const SPEED_MASK: u8 = 0x0f;
+
+const ERROR_RECOVERY: u8 = 0x01;
+const DISCONNECT_RECONNECT: u8 = 0x02;
+const DATA_COMPRESSION: u8 = 0x0f;
+const UNREGISTERED_ALGORITHM: u8 = 0xff;
+const DEVICE_CONFIGURATION: u8 = 0x10;
+const MEDIUM_PARTITION: u8 = 0x11;
+const INFORMATIONAL_EXCEPTIONS: u8 = 0x1c;
+
+const BLOCK_DESCRIPTOR_BYTES: usize = 8;
+
+/// MODE SENSE(6) and (10).
+pub(super) fn mode_sense(request: &mut Request<'_>) -> Handled {
+    let drive = &mut *request.drive;
+    let pages = pages(drive);
+    let descriptor = block_descriptor(drive);
+    let header = Header {
+        medium_type: medium_type(drive),
+        device_specific: device_specific(drive),
+        block_descriptor: &descriptor,
+    };
+    Ok(mode::sense(request.cdb, &header, &pages).into())
+}
+
+fn medium_type(drive: &mut dyn TapeDrive) -> u8 {
+    match drive.cartridge_memory() {
+        Ok(memory) if memory.is_worm => MEDIUM_TYPE_LTO8 | MEDIUM_TYPE_WORM,
+        Ok(_) => MEDIUM_TYPE_LTO8,
+        Err(_) => 0,
+    }
+}
+
+fn device_specific(drive: &mut dyn TapeDrive) -> u8 {
+    let buffered = if drive.settings().is_buffered { BUFFERED_MODE } else { 0 };
+    buffered | if drive.medium() == Medium::Ready && drive.write_protected() { WRITE_PROTECTED } else { 0 }
+}
+
+/// Density, and the length of the blocks that FIXED means.
+fn block_descriptor(drive: &mut dyn TapeDrive) -> [u8; BLOCK_DESCRIPTOR_BYTES] {
+    let [_, high, middle, low] = drive.settings().block_bytes.to_be_bytes();
+    [DENSITY_LTO8, 0, 0, 0, 0, high, middle, low]
+}
+
+fn pages(drive: &mut dyn TapeDrive) -> [Page; 6] {
+    [
+        Page { code: ERROR_RECOVERY, parameters: vec![0; 10] },
+        Page { code: DISCONNECT_RECONNECT, parameters: vec![0; 14] },
+        data_compression(drive.compresses()),
+        device_configuration(drive.compresses()),
+        medium_partition(drive.capacity_bytes()),
+        informational_exceptions(),
+    ]
+}
+
+/// Whether data is compressed is the configuration's to say; then both ways, by an algorithm that SCSI has no number of.
+fn data_compression(compresses: bool) -> Page {
+    let mut parameters = vec![0; 14];
+    if compresses {
+        parameters[0] = 0xc0; // DCE and DCC: enabled and capable
+        parameters[1] = 0x80; // DDE: what is read is decompressed
+        parameters[5] = UNREGISTERED_ALGORITHM; // the last byte of the compression algorithm
+        parameters[9] = UNREGISTERED_ALGORITHM; // and of the decompression algorithm
+    }
+    Page { code: DATA_COMPRESSION, parameters }
+}
+
+fn device_configuration(compresses: bool) -> Page {
+    let mut parameters = vec![0; 14];
+    parameters[6] = 0x40; // BIS: block identifiers, for LOCATE and READ POSITION
+    parameters[8] = 0x18; // EEG and SEW: end of data is kept, early warning synchronises
+    parameters[12] = u8::from(compresses); // SELECT DATA COMPRESSION ALGORITHM: the default one
+    Page { code: DEVICE_CONFIGURATION, parameters }
+}
+
+/// One partition, its size in units of 10^9 bytes.
+fn medium_partition(capacity_bytes: u64) -> Page {
+    let mut parameters = vec![0; 8];
+    parameters[2] = 0x18; // PSUM: sizes in units of 10^n bytes
+    parameters[3] = 0x03; // format and partitions are recognised
+    parameters[4] = 9; // n
+    let size = u16::try_from(capacity_bytes / 1_000_000_000).unwrap_or(u16::MAX);
+    parameters[6..8].copy_from_slice(&size.to_be_bytes());
+    Page { code: MEDIUM_PARTITION, parameters }
+}
+
+/// No command ends otherwise because of an alert: they are in the TapeAlert log page.
+fn informational_exceptions() -> Page {
+    let mut parameters = vec![0; 10];
+    parameters[0] = 0x08; // DEXCPT
+    Page { code: INFORMATIONAL_EXCEPTIONS, parameters }
+}
+
+/// What a MODE SELECT may set.
+struct Wanted {
+    block_bytes: Option<u32>,
+    is_buffered: bool,
+}
+
+/// MODE SELECT(6) and (10) (SPC-4 6.11, 6.12). All of it is checked before anything is set.
+pub(super) fn mode_select(request: &mut Request<'_>) -> Handled {
+    let cdb = request.cdb;
+    if cdb.bit::<1>(0) {
+        return Err(Sense::invalid_bit(1, 0)); // SP: nothing is saved
+    }
+    let is_short = cdb.opcode() == MODE_SELECT_6;
+    let length = if is_short { u16::from(cdb.byte::<4>()) } else { cdb.u16::<7>() };
+    if length == 0 {
+        return Ok(Outcome::taken(0));
+    }
+    let list = request.data_out.get(..usize::from(length)).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+    let wanted = check_list(request.drive, list, is_short)?;
+    let settings = request.drive.settings();
+    settings.is_buffered = wanted.is_buffered;
+    settings.block_bytes = wanted.block_bytes.unwrap_or(settings.block_bytes);
+    Ok(Outcome::taken(u32::from(length)))
+}
+
+/// The mode parameter header, then at most one block descriptor, then pages.
+fn check_list(drive: &mut dyn TapeDrive, list: &[u8], is_short: bool) -> Result<Wanted, Sense> {
+    let header_bytes = if is_short { 4 } else { 8 };
+    let header = list.get(..header_bytes).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+    let (device_specific, device_specific_at) = if is_short { (header[2], 2) } else { (header[3], 3) };
+    let descriptor_bytes = if is_short {
+        usize::from(header[3])
+    } else {
+        usize::from(u16::from_be_bytes([header[6], header[7]]))
+    };
+    if device_specific & SPEED_MASK != 0 || device_specific & BUFFERED_MODE_MASK > BUFFERED_MODE {
+        return Err(Sense::invalid_parameter(device_specific_at));
+    }
+    if !matches!(descriptor_bytes, 0 | BLOCK_DESCRIPTOR_BYTES) {
+        return Err(Sense::invalid_parameter(if is_short { 3 } else { 6 }));
+    }
+    let pages_at = header_bytes + descriptor_bytes;
+    let descriptor = list.get(header_bytes..pages_at).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+    let block_bytes = check_descriptor(drive, descriptor, header_bytes)?;
+    check_pages(drive, list, pages_at)?;
+    Ok(Wanted { block_bytes, is_buffered: device_specific & BUFFERED_MODE_MASK != 0 })
+}
+
+/// The density can only be what it is; the length of blocks anything that a record can have, or 0.
+fn check_descriptor(drive: &mut dyn TapeDrive, descriptor: &[u8], at: usize) -> Result<Option<u32>, Sense> {
+    const DEFAULT_DENSITY: u8 = 0x00;
+    const DENSITY_UNCHANGED: u8 = 0x7f;
+    let &[density, count_high, count_middle, count_low, _, high, middle, low] = descriptor else {
+        return Ok(None);
+    };
+    if !matches!(density, DENSITY_LTO8 | DEFAULT_DENSITY | DENSITY_UNCHANGED) {
+        return Err(invalid_at(at));
+    }
+    if [count_high, count_middle, count_low] != [0; 3] {
+        return Err(invalid_at(at + 1)); // NUMBER OF BLOCKS: all of them
+    }
+    let block_bytes = u32::from_be_bytes([0, high, middle, low]);
+    if block_bytes > drive.record_limits().maximum_bytes {
+        return Err(invalid_at(at + 5));
+    }
+    Ok(Some(block_bytes))
+}
+
+/// Every page in the list must be one of ours, and say what it says already.
+fn check_pages(drive: &mut dyn TapeDrive, list: &[u8], mut at: usize) -> Result<(), Sense> {
+    let known = pages(drive);
+    while let Some(&code) = list.get(at) {
+        let page = known.iter().find(|page| page.code == code & 0x7f).ok_or_else(|| invalid_at(at))?;
+        let length = *list.get(at + 1).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+        if usize::from(length) != page.parameters.len() {
+            return Err(invalid_at(at + 1));
+        }
+        let begin = at + 2;
+        at = begin + page.parameters.len();
+        let given = list.get(begin..at).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+        if let Some(changed) = given.iter().zip(&page.parameters).position(|(given, kept)| given != kept) {
+            return Err(invalid_at(begin + changed));
+        }
+    }
+    Ok(())
+}
+
+fn invalid_at(at: usize) -> Sense {
+    Sense::invalid_parameter(u16::try_from(at).unwrap_or(u16::MAX))
+}
