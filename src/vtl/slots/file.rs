@@ -1,10 +1,10 @@
 //! The slot map on disk: `slots.toml` in the loader's directory, the previous version beside it.
 //!
 //! A save returns when the new version is on stable storage. Three files go round: the new map is written over the spare
-//! `slots.toml.tmp`, which has its room on the disk already, then exchanged with `slots.toml.bak` and that with
-//! `slots.toml`; the old backup is the next spare. At every instant both names hold a whole map, and a robot goes on
-//! moving tapes when nothing is free on the disk. Where files cannot be exchanged, or one of the three is missing, the
-//! new file is made anew and renamed into its place, and at least one of the two names holds a whole map.
+//! `slots.toml.tmp`, which has its room on the disk already, `slots.toml` becomes `slots.toml.bak` and the spare
+//! `slots.toml`; the old backup, kept by a second name meanwhile, is the next spare. At every instant at least one of
+//! `slots.toml` and `slots.toml.bak` holds a whole map, and a robot goes on moving tapes when nothing is free on the disk.
+//! Where files cannot have second names, the spare is made anew each time.
 //! A file that cannot be read is never overwritten: it is set aside as `slots.toml.damaged` and the backup is used.
 //! Must not know of elements' addresses or of what the directory holds beside these files.
 
@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FallocateFlags, RenameFlags};
+use rustix::fs::FallocateFlags;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tracing::{debug, warn};
@@ -29,6 +29,8 @@ use crate::vtl::element::Place;
 pub const FILE_NAME: &str = "slots.toml";
 const BACKUP_NAME: &str = "slots.toml.bak";
 const NEW_NAME: &str = "slots.toml.tmp";
+/// The old backup, while it becomes the next spare.
+const ASIDE_NAME: &str = "slots.toml.old";
 const DAMAGED_NAME: &str = "slots.toml.damaged";
 
 /// The version of the file format that this program writes and reads.
@@ -199,7 +201,7 @@ pub fn exists(directory: &Path) -> bool {
 
 /// Whether a file of this name in a loader's directory is a version of its map.
 pub fn is_state(name: &str) -> bool {
-    [FILE_NAME, BACKUP_NAME, NEW_NAME, DAMAGED_NAME].contains(&name)
+    [FILE_NAME, BACKUP_NAME, NEW_NAME, ASIDE_NAME, DAMAGED_NAME].contains(&name)
 }
 
 /// Keeps the map: when this returns without an error it survives a power failure.
@@ -213,30 +215,27 @@ pub fn save(directory: &Path, map: &SlotMap) -> Result<(), SlotFileError> {
         path: path.clone(),
         source: io::Error::other(reason),
     })?;
-    let backup = directory.join(BACKUP_NAME);
+    let (backup, aside) = (directory.join(BACKUP_NAME), directory.join(ASIDE_NAME));
+    // A crash may have come before the last rename of a save: then this is the spare.
+    let _ = if is_file(&new) { files::remove_if_there(&aside) } else { fs::rename(&aside, &new) };
     if write_over(&new, text.as_bytes()).is_err() {
         files::write_anew(&new, text.as_bytes()).map_err(io_error("write", &new))?;
     }
-    if is_file(&path) && is_file(&backup) && exchange(&new, &backup).is_ok() {
-        // The new map is the backup now; without the next step it stays that, and `slots.toml` the one before.
-        exchange(&backup, &path).map_err(io_error("rename", &path))?;
-    } else {
-        rename_into_place(&new, &path, &backup)?;
+    let is_kept = is_file(&backup) && fs::hard_link(&backup, &aside).is_ok();
+    match fs::rename(&path, &backup) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(io_error("rename", &path)(error));
+        }
+        _ => {}
+    }
+    fs::rename(&new, &path).map_err(io_error("rename", &new))?;
+    if is_kept {
+        // Without it the next spare is a new file.
+        let _ = fs::rename(&aside, &new);
     }
     sync_directory(directory)?;
     reserve(&new, text.len() as u64);
     Ok(())
-}
-
-/// Without a third file: the map becomes the backup, the new one the map.
-fn rename_into_place(new: &Path, path: &Path, backup: &Path) -> Result<(), SlotFileError> {
-    match fs::rename(path, backup) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(io_error("rename", path)(error));
-        }
-        _ => {}
-    }
-    fs::rename(new, path).map_err(io_error("rename", new))
 }
 
 /// Writes `content` durably over the spare file, which keeps the room that it has: what is longer than the content is
@@ -264,10 +263,6 @@ fn reserve(spare: &Path, length: u64) {
     if let Err(error) = reserved {
         debug!("{}: no room is kept for the next slot map: {error}", spare.display());
     }
-}
-
-fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    Ok(rustix::fs::renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
 }
 
 fn is_file(path: &Path) -> bool {
