@@ -128,7 +128,7 @@ pub struct LoaderReport {
     pub first_slot_element: u16,
     /// Storage elements without a tape.
     pub slots_free: u32,
-    /// The highest slot that holds a tape, from 0; `null` if none does.
+    /// The slot that a tape was put into or taken out of last, from 0; before the first move the highest full one.
     pub last_used_slot: Option<u32>,
     /// How many tapes are where, and what they are.
     pub tapes_by_state: TapeStates,

@@ -43,7 +43,11 @@ pub(super) fn about_loader(
     }
 }
 
+/// Before the first move the highest full one.
 fn last_used_slot(elements: &Elements) -> Option<u32> {
+    if let Some(slot) = elements.last_slot {
+        return Some(slot.into());
+    }
     let used = elements.elements.iter().filter(|element| element.tape.is_some());
     let slots = used.filter_map(|element| match element.place {
         Some(Place::Slot(index)) => Some(u32::from(index)),

@@ -17,6 +17,8 @@ pub struct Elements {
     pub layout: ElementLayout,
     /// Every element, the transport element too, in ascending order of address.
     pub elements: Vec<Element>,
+    /// The slot that a tape was put into or taken out of last.
+    pub last_slot: Option<u16>,
     /// Tapes that are known but not in the robot.
     pub shelf: Vec<ShelvedTape>,
 }
@@ -105,7 +107,7 @@ impl Elements {
                 reason: shelved.get(barcode).map_or(NO_FREE_SLOT, String::as_str).to_owned(),
             })
             .collect();
-        Self { counts, layout, elements, shelf }
+        Self { counts, layout, elements, last_slot: map.last_slot, shelf }
     }
 
     /// The element at a place.

@@ -355,12 +355,6 @@ impl Loader {
         self.state().map.tapes.get(barcode).map(|entry| entry.place)
     }
 
-    /// The slot that a tape was put into or taken out of last.
-    #[must_use]
-    pub fn last_slot(&self) -> Option<u16> {
-        self.state().map.last_slot
-    }
-
     /// The directory of a tape.
     #[must_use]
     pub fn tape_directory(&self, barcode: &Barcode) -> PathBuf {

@@ -91,7 +91,7 @@ fn a_tape_is_moved_by_hand_to_any_place_and_home_again() {
     assert_eq!(bays[0].state().holds.as_ref(), Some(&tape));
     assert_eq!(to(Destination::AnySlot).unwrap(), Place::Slot(1), "its home");
     assert_eq!(to(Destination::Place(Place::Slot(3))).unwrap(), Place::Slot(3));
-    assert_eq!(loader.last_slot(), Some(3));
+    assert_eq!(loader.elements().last_slot, Some(3));
     assert_eq!(to(Destination::Place(Place::MailSlot(0))).unwrap(), Place::MailSlot(0));
     assert!(loader.elements().at(Place::MailSlot(0)).unwrap().by_operator, "an import");
     assert_eq!(to(Destination::Place(Place::Slot(0))).unwrap_err().to_string().lines().count(), 1);
