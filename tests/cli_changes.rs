@@ -7,9 +7,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use serde_json::Value;
+use support::command::{run, success};
 use support::{Site, loader};
 use tapesilo::tape::Tape;
 
@@ -31,18 +31,6 @@ fn with_and_without_a_server(check: impl Fn(&Site)) {
     for is_served in [true, false] {
         check(&site(is_served));
     }
-}
-
-fn run(site: &Site, args: &[&str]) -> Output {
-    site.command(args).output().unwrap()
-}
-
-#[track_caller]
-fn success(site: &Site, args: &[&str]) -> String {
-    let output = run(site, args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && error.is_empty(), "{args:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Exit code 1, one line on standard error with `part` in it, nothing on standard output, nothing changed.

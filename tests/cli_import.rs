@@ -7,10 +7,11 @@ mod support;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
+use support::command::{failure, run, success};
 use support::{Site, loader};
 use tapesilo::tape::{NewTape, Tape, create, set_barcode, verify};
 
@@ -39,23 +40,9 @@ fn elsewhere(site: &Site) -> Option<tempfile::TempDir> {
     (device(other.path()) != device(&site.path("vault"))).then_some(other)
 }
 
-fn run(site: &Site, args: &[&str]) -> Output {
-    site.command(args).output().unwrap()
-}
-
 #[track_caller]
-fn success(site: &Site, args: &[&str]) -> String {
-    let output = run(site, args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && error.is_empty(), "{args:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[track_caller]
-fn failure(site: &Site, args: &[&str], part: &str) {
-    let output = run(site, args);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{args:?}: {error}");
+fn refused(site: &Site, args: &[&str], part: &str) {
+    let error = failure(site, args);
     assert!(error.contains(part), "{args:?}: {error}");
     assert_eq!(leftovers(site), [""; 0], "{args:?}");
 }
@@ -162,7 +149,7 @@ fn a_directory_of_another_file_system_is_copied_checked_and_let_go() {
 #[test]
 fn from_another_loader_only_what_its_robot_cannot_reach() {
     with_and_without_a_server(|site| {
-        failure(
+        refused(
             site,
             &["tape", "import", "vault", "attic/ATT001L8"],
             "it is in slot 0 of loader attic; eject it first: tapesilo tape eject attic ATT001L8",
@@ -173,7 +160,7 @@ fn from_another_loader_only_what_its_robot_cannot_reach() {
         assert_eq!(place(site, "attic", "ATT001L8"), None, "its loader has noticed");
         // Back again, from the shelf.
         success(site, &["tape", "eject", "vault", "ATT001L8", "--shelf"]);
-        failure(
+        refused(
             site,
             &["tape", "import", "vault", "vault/ATT001L8"],
             "it is in the directory of loader vault already",
@@ -215,31 +202,31 @@ fn what_is_refused_stays_as_it_is() {
     with_and_without_a_server(|site| {
         let source = make(&site.path(""), "OLD001L8", 2);
         let before = data(&source);
-        failure(
+        refused(
             site,
             &["tape", "import", "vault", "OLD001L8", "--barcode", "VLT001L8"],
             "OLD001L8: loader vault has a tape VLT001L8 already",
         );
-        failure(
+        refused(
             site,
             &["tape", "import", "vault", "OLD001L8", "--barcode", "no good"],
             "use capital letters",
         );
-        failure(site, &["tape", "import", "vault", "OLD001L8", "--keep"], "export");
-        failure(site, &["tape", "import", "vault", "OLD001L8", "--capacity", "1 GB"], "for images");
+        refused(site, &["tape", "import", "vault", "OLD001L8", "--keep"], "export");
+        refused(site, &["tape", "import", "vault", "OLD001L8", "--capacity", "1 GB"], "for images");
         let open = Tape::open(&source).unwrap();
-        failure(site, &["tape", "import", "vault", "OLD001L8"], "tape OLD001L8 is in use");
+        refused(site, &["tape", "import", "vault", "OLD001L8"], "tape OLD001L8 is in use");
         open.close().unwrap();
         fs::create_dir(source.join("more")).unwrap();
-        failure(site, &["tape", "import", "vault", "OLD001L8"], "\"more\" in it is no file of a tape");
+        refused(site, &["tape", "import", "vault", "OLD001L8"], "\"more\" in it is no file of a tape");
         fs::remove_dir(source.join("more")).unwrap();
         let label = fs::read_to_string(source.join("label.toml")).unwrap();
         fs::remove_file(source.join("label.toml.bak")).unwrap();
         fs::write(source.join("label.toml"), "torn").unwrap();
-        failure(site, &["tape", "import", "vault", "OLD001L8"], "label.toml");
+        refused(site, &["tape", "import", "vault", "OLD001L8"], "label.toml");
         fs::write(source.join("label.toml"), &label).unwrap();
         success(site, &["tape", "create", "vault", "--count", "2"]);
-        failure(site, &["tape", "import", "vault", "OLD001L8"], "OLD001L8: loader vault has no free slot");
+        refused(site, &["tape", "import", "vault", "OLD001L8"], "OLD001L8: loader vault has no free slot");
         assert!(data(&source) == before);
         set_barcode(&source, "OLD001L8").unwrap();
         assert!(verify(&source, &mut |_, _| {}).unwrap().is_sound());
@@ -254,7 +241,7 @@ fn damage_is_not_carried_along_unasked() {
     let mut bytes = data(&source);
     bytes[8192 + 5000] ^= 1;
     fs::write(source.join("data"), &bytes).unwrap();
-    failure(&site, &["tape", "import", "vault", text(&source)], "--accept-damage");
+    refused(&site, &["tape", "import", "vault", text(&source)], "--accept-damage");
     assert!(data(&source) == bytes);
     let report = site.json(&["tape", "import", "vault", text(&source), "--accept-damage"]);
     assert!(report["notices"][0].as_str().unwrap().contains("block 0"), "{report}");
@@ -280,12 +267,12 @@ fn an_import_that_was_interrupted_behind_the_adoption_is_finished() {
         assert!(!source.exists());
         append(&kept);
         append(&kept);
-        failure(
+        refused(
             site,
             &["tape", "import", "vault", "kept"],
             "the same tape is RENAMED1 of loader vault already, and has not all that is here",
         );
-        failure(
+        refused(
             site,
             &["tape", "import", "attic", "kept", "--barcode", "RENAMED1"],
             "the same tape is RENAMED1 of loader vault already; remove one of the two",

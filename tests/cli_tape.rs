@@ -7,9 +7,10 @@ mod support;
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::Value;
+use support::command::{failure, run, success};
 use support::{Site, loader};
 use tapesilo::tape::{TapWriter, Tape, TapeReader};
 
@@ -23,27 +24,6 @@ fn stopped() -> Site {
 fn small_loader() -> String {
     loader("vault", "tape_family = \"VLT\"\ntapes = 2\ntape_capacity = \"100 MiB\"")
         .replace("slots = 10", "slots = 3")
-}
-
-fn run(site: &Site, args: &[&str]) -> Output {
-    site.command(args).output().unwrap()
-}
-
-#[track_caller]
-fn success(site: &Site, args: &[&str]) -> String {
-    let output = run(site, args);
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && error.is_empty(), "{args:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Exit code 1 and one line on standard error, which is given.
-#[track_caller]
-fn failure(site: &Site, args: &[&str]) -> String {
-    let output = run(site, args);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), error.lines().count()), (Some(1), 1), "{args:?}: {error}");
-    error
 }
 
 fn tape(site: &Site, barcode: &str) -> PathBuf {

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+pub(crate) mod command;
 pub(crate) mod dma;
 pub(crate) mod robot;
 
