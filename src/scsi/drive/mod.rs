@@ -18,6 +18,7 @@ mod reserve;
 mod tests;
 
 use super::cdb::Cdb;
+use super::commands::{Handled, find};
 use super::identity::{self, DeviceIdentity};
 use super::outcome::Outcome;
 use super::sense::Sense;
@@ -31,9 +32,6 @@ struct Request<'a> {
     cdb: &'a Cdb,
     data_out: &'a [u8],
 }
-
-/// What a handler gives back. Data together with sense is an outcome too.
-type Handled = Result<Outcome, Sense>;
 
 /// Executes a command on a drive. `data_out` is the initiator's data, `allocation_bytes` the most data that it takes. May
 /// block while the tape moves.
@@ -61,7 +59,7 @@ pub fn identity(drive: &dyn TapeDrive) -> DeviceIdentity {
 }
 
 fn dispatch(request: &mut Request<'_>) -> Handled {
-    let command = commands::find(request.cdb)?;
+    let command = find(commands::COMMANDS, request.cdb)?;
     tracing::trace!(command = command.name, "drive");
     if command.reports_attention {
         attention(request)?;
