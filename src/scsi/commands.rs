@@ -5,7 +5,7 @@
 //! not know what a command does. The tables are `drive::commands` and `changer::commands`.
 
 #[cfg(test)]
-pub(super) mod document;
+pub(super) mod tests;
 
 use super::cdb::Cdb;
 use super::outcome::Outcome;
@@ -37,6 +37,8 @@ pub(super) struct Command<H> {
     /// The bits that are looked at, a byte for each of the CDB (SPC-4 6.35.3, CDB USAGE DATA). Its length is the CDB's.
     pub(super) usage: &'static [u8],
     pub(super) conflict: Conflict,
+    /// With what in its CDB no reservation keeps it away.
+    pub(super) is_exempt: fn(&Cdb) -> bool,
     /// Whether a unit attention goes before it.
     pub(super) reports_attention: bool,
     /// Its fields, and what is not done of them; for people.
@@ -58,6 +60,7 @@ impl<H: Copy> Command<H> {
             service_action: None,
             usage,
             conflict,
+            is_exempt: |_| false,
             reports_attention: true,
             note: "",
             handler,
@@ -69,6 +72,11 @@ impl<H: Copy> Command<H> {
         Self { reports_attention: false, ..self }
     }
 
+    /// No reservation keeps it away if its CDB says so.
+    pub(super) const fn exempt_if(self, is_exempt: fn(&Cdb) -> bool) -> Self {
+        Self { is_exempt, ..self }
+    }
+
     /// One of several of its operation code.
     pub(super) const fn action(self, service_action: u8) -> Self {
         Self { service_action: Some(service_action), ..self }
@@ -77,6 +85,11 @@ impl<H: Copy> Command<H> {
     /// What people should know of its fields.
     pub(super) const fn note(self, note: &'static str) -> Self {
         Self { note, ..self }
+    }
+
+    /// Which reservations keep this very CDB away.
+    pub(super) fn conflict_of(&self, cdb: &Cdb) -> Conflict {
+        if (self.is_exempt)(cdb) { Conflict::Never } else { self.conflict }
     }
 
     fn has_code(&self, opcode: u8, service_action: Option<u8>) -> bool {

@@ -64,7 +64,7 @@ fn dispatch(request: &mut Request<'_>) -> Handled {
     if command.reports_attention {
         attention(request)?;
     }
-    if reserve::is_conflict(request, command.conflict) {
+    if reserve::is_conflict(request, command.conflict_of(request.cdb)) {
         return Ok(Outcome::conflict());
     }
     (command.handler)(request)

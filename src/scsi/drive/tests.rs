@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::scsi::commands::document;
+use crate::scsi::commands::tests as table;
 use crate::vtl::tape_drive::{
     CartridgeMemory, DriveError, DriveSettings, Position, ReadRecord, RecordLimits, SpaceEnd, Spaced,
 };
@@ -573,14 +573,14 @@ fn supported_operation_codes_are_those_of_the_table() {
 
 #[test]
 fn the_document_says_what_the_table_says() {
-    document::check_order(commands::COMMANDS);
-    document::check("drive", "drive", commands::COMMANDS);
+    table::check_order(commands::COMMANDS);
+    table::check("drive", "drive", commands::COMMANDS);
 }
 
 #[test]
 fn every_malformed_cdb_is_refused_with_a_pointer() {
     let mut drive = FakeDrive::with("");
-    document::check_refusals(commands::COMMANDS, |cdb| run(&mut drive, cdb));
+    table::check_refusals(commands::COMMANDS, |cdb| run(&mut drive, cdb));
 }
 
 proptest! {

@@ -1,4 +1,4 @@
-//! `COMMANDS.md` of a device, made from its table, and what must be true of any table. For the devices' tests.
+//! What the tests of both devices share: `COMMANDS.md` made from a table, and what must be true of any table.
 
 use std::fmt::Write as _;
 
