@@ -7,7 +7,7 @@ use super::ServerError;
 use super::cartridges::DiskCartridges;
 use crate::config::{Edit, Server};
 use crate::control::LoaderSpec;
-use crate::vtl::barcode::MEDIA_IDENTIFIER;
+use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementCounts, Place};
 use crate::vtl::inventory::Cartridges;
 use crate::vtl::slots;
@@ -118,16 +118,17 @@ fn family(name: &str, barcodes: &[String], taken: &[&str]) -> String {
 
 /// The commonest family of these barcodes, if they have any.
 fn most_frequent(barcodes: &[String]) -> Option<String> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for barcode in barcodes {
-        let Some(numbered) = barcode.strip_suffix(MEDIA_IDENTIFIER) else { continue };
+        let Ok(barcode) = Barcode::new(barcode) else { continue };
+        let Some(numbered) = barcode.volume_name() else { continue };
         let family = numbered.trim_end_matches(|c: char| c.is_ascii_digit());
         let is_family = (1..=crate::config::limits::FAMILY_BYTES_MAX).contains(&family.len());
         if is_family && numbered.len() - family.len() >= 3 {
-            *counts.entry(family).or_default() += 1;
+            *counts.entry(family.to_owned()).or_default() += 1;
         }
     }
-    counts.into_iter().max_by_key(|(_, count)| *count).map(|(family, _)| family.to_owned())
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(family, _)| family)
 }
 
 /// Whether two families can make the same barcode: `VLT1` and 001 is `VLT` and 1001.

@@ -8,7 +8,7 @@ use crate::control::{
     no_tape_message,
 };
 use crate::tape::{self, Counters};
-use crate::vtl::element::{ElementLayout, Place};
+use crate::vtl::element::Place;
 use crate::vtl::loader::{Elements, Identity};
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(super) fn about_loader(
     tapes: &[TapeReport],
     report: LoaderReport,
 ) -> LoaderReport {
-    let layout = elements.map_or_else(ElementLayout::default, |elements| elements.layout);
+    let layout = config.personality.changer.layout;
     LoaderReport {
         kind: VIRTUAL.to_owned(),
         name: config.name.clone(),
