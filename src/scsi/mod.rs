@@ -34,6 +34,9 @@ pub struct Nexus {
     pub loads_seen: Option<u64>,
     /// The robot's count of operators' accesses to mail slots, likewise.
     pub mail_accesses_seen: Option<u64>,
+    /// The drives, by index, into which the robot has put tapes for this session; whoever keeps the nexuses to those drives
+    /// takes note and empties it.
+    pub loaded: Vec<u16>,
     /// What SEND VOLUME TAG has asked the robot for.
     pub search: Option<changer::VolumeSearch>,
 }

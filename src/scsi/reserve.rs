@@ -65,10 +65,14 @@ pub(super) fn is_conflict(reservations: &Reservations, initiator: u64, conflict:
     }
 }
 
-/// Whether another initiator has the device to itself: then it is not to be opened.
+/// The other initiator that has the device to itself, if one has: then it is not to be opened.
 #[must_use]
-pub fn is_anothers(reservations: &Reservations, initiator: u64) -> bool {
-    is_conflict(reservations, initiator, Conflict::Any)
+pub fn other_holder(reservations: &Reservations, initiator: u64) -> Option<u64> {
+    if !is_conflict(reservations, initiator, Conflict::Any) {
+        return None;
+    }
+    let plain = reservations.plain.map(|held| held.initiator);
+    plain.or(reservations.holder.map(|(holder, _)| holder))
 }
 
 /// The unit attention that is due to an initiator, once.

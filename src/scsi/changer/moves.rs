@@ -55,7 +55,7 @@ pub(super) fn move_medium(request: &mut Request<'_>) -> Handled {
     let source = place(loader, cdb.u16::<4>(), 4)?;
     let destination = place(loader, cdb.u16::<6>(), 6)?;
     match loader.move_medium(source, destination, MovedBy::Robot) {
-        Ok(_) => done(),
+        Ok(_) => loaded(request, &[destination]),
         Err(error) => {
             warn!("loader {}: move from {source} to {destination} refused: {error}", loader.name());
             Err(move_sense(loader, &error))
@@ -71,7 +71,7 @@ pub(super) fn exchange_medium(request: &mut Request<'_>) -> Handled {
     let first = place(loader, cdb.u16::<6>(), 6)?;
     let second = place(loader, cdb.u16::<8>(), 8)?;
     match loader.exchange_media(source, first, second, MovedBy::Robot) {
-        Ok(_) => done(),
+        Ok(_) => loaded(request, &[first, second]),
         Err(error) => {
             warn!(
                 "loader {}: exchange of {source} with {first}, that to {second}, refused: {error}",
@@ -80,6 +80,16 @@ pub(super) fn exchange_medium(request: &mut Request<'_>) -> Handled {
             Err(move_sense(loader, &error))
         }
     }
+}
+
+/// Notes which drives have got tapes.
+fn loaded(request: &mut Request<'_>, places: &[Place]) -> Handled {
+    let drives = places.iter().filter_map(|place| match place {
+        Place::Drive(index) => Some(*index),
+        _ => None,
+    });
+    request.nexus.loaded.extend(drives);
+    done()
 }
 
 /// The place at an address that stands at `byte` of the CDB. The hand is no place to leave a tape.

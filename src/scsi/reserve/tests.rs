@@ -80,7 +80,8 @@ fn each_type_keeps_away_whom_it_should() {
         assert_eq!(device.kept_away(conflict), [2, 3]);
     }
     assert!(device.kept_away(Never).is_empty());
-    assert!(is_anothers(&device.0, 2) && !is_anothers(&device.0, 1));
+    assert_eq!([1, 2].map(|who| other_holder(&device.0, who)), [None, Some(1)]);
+    assert_eq!([1, 2].map(|who| other_holder(&Device::held(3).0, who)), [None, Some(1)]);
 }
 
 #[test]
