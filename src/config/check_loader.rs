@@ -70,16 +70,16 @@ fn one_loader(
     }
     checker.required(&required, "path", raw.path.as_ref());
     let path = checker.path(&label, "path", raw.path.as_ref());
+    let personality = personality(checker, &label, raw);
     let mut number =
         |key, field: &Option<_>, range, default| checker.number(&label, key, field.as_ref(), range, default);
-    let slots = number("slots", &raw.slots, &limits::SLOTS, 1000);
+    let slots = number("slots", &raw.slots, &limits::SLOTS, personality.slots_max().min(1000));
     let drives = number("drives", &raw.drives, &limits::DRIVES, 2);
     let mail_slots = number("mail_slots", &raw.mail_slots, &limits::MAIL_SLOTS, 4);
     let tapes = number("tapes", &raw.tapes, &(0..=slots), 1);
     let tape_capacity_bytes = capacity(checker, &label, raw);
     let tape_family = family(checker, &label, raw, name.as_deref().unwrap_or_default());
     let compression = compression(checker, &label, raw);
-    let personality = personality(checker, &label, raw);
     let counts = [mail_slots, drives, slots];
     check_counts(checker, &label, (raw, table), &personality, counts);
     let new_tape_at_end_of_medium =

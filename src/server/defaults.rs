@@ -7,6 +7,7 @@ use super::ServerError;
 use super::cartridges::DiskCartridges;
 use crate::config::{Edit, Server};
 use crate::control::LoaderSpec;
+use crate::scsi::personality::Personality;
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementCounts, Place};
 use crate::vtl::inventory::Cartridges;
@@ -47,15 +48,20 @@ pub(super) fn table(
         family(&spec.name, &barcodes, &taken)
     });
     let capacity = spec.tape_capacity.clone().unwrap_or_else(|| TAPE_CAPACITY.to_owned());
-    Ok(vec![
+    let slots_most = spec.personality.as_deref().and_then(|name| Personality::built_in(name, None));
+    let slots_most = slots_most.map_or(u32::MAX, |personality| personality.slots_max());
+    let mut table = vec![
         ("name", spec.name.clone().into()),
         ("path", path.into()),
-        ("slots", number(spec.slots, SLOTS, there.slots)),
+        ("slots", number(spec.slots, SLOTS.min(slots_most), there.slots)),
         ("drives", number(spec.drives, DRIVES, there.drives)),
         ("mail_slots", number(spec.mail_slots, MAIL_SLOTS, there.mail_slots)),
         ("tape_capacity", capacity.into()),
         ("tape_family", family.into()),
-    ])
+    ];
+    table.extend(spec.personality.clone().map(|personality| ("personality", personality.into())));
+    table.extend(spec.drive_generation.map(|number| ("drive_generation", i64::from(number).into())));
+    Ok(table)
 }
 
 /// A directory of the loader's name beside the last loader's, written as that one is.

@@ -37,6 +37,10 @@ pub(super) fn about_loader(
         tapes_by_state: elements.map(|elements| states(elements, tapes)).unwrap_or_default(),
         tape_capacity_bytes: config.tape_capacity_bytes,
         tape_family: config.tape_family.clone(),
+        media_identifier: config.personality.drive.generation.media_identifier().to_owned(),
+        personality: config.personality.name.clone(),
+        robot_model: config.personality.changer.device.product.model(),
+        drive_model: config.personality.drive.device.product.model(),
         compression: compression(config).to_owned(),
         new_tape_at_end_of_medium: config.new_tape_at_end_of_medium,
         ..report

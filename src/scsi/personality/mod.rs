@@ -113,6 +113,12 @@ impl Personality {
         file::parse(text, generation)
     }
 
+    /// How many slots there are addresses for.
+    #[must_use]
+    pub fn slots_max(&self) -> u32 {
+        self.check_counts(0, 0, u16::MAX).map_or_else(|error| error.maximum, |()| u16::MAX.into())
+    }
+
     /// Whether there are addresses for so many elements.
     ///
     /// # Errors
