@@ -1,5 +1,8 @@
 //! The changer's answers held to golden bytes, and read back with a parser written like those of real clients.
 
+mod one_by_one;
+mod report;
+
 use std::fs;
 
 use proptest::prelude::*;
