@@ -508,7 +508,9 @@ impl Session {
 
 /// The length of a CDB by its operation code; it stands in 16 bytes.
 fn cdb_bytes(opcode: u8) -> usize {
+    const INITIALIZE_ELEMENT_STATUS_WITH_RANGE: u8 = 0xe7;
     match opcode >> 5 {
+        _ if opcode == INITIALIZE_ELEMENT_STATUS_WITH_RANGE => 10,
         0 => 6,
         1 | 2 => 10,
         5 => 12,
