@@ -221,6 +221,11 @@ impl Tape {
         self.medium.is_early_warning(self.medium.cursor)
     }
 
+    /// How many bytes of log are left between the position and the early warning zone.
+    pub fn bytes_before_early_warning(&self) -> u64 {
+        self.medium.before_early_warning(self.medium.cursor)
+    }
+
     /// Whether a write at the end of data is in the early warning zone.
     pub fn end_of_data_is_in_early_warning(&self) -> bool {
         self.medium.is_early_warning(self.medium.end())

@@ -87,6 +87,12 @@ impl Barcode {
         &self.0
     }
 
+    /// Whether it is a cleaning cartridge's: all begin with `CLN`.
+    #[must_use]
+    pub fn is_cleaning(&self) -> bool {
+        self.0.starts_with("CLN")
+    }
+
     fn number_in(&self, family: &str) -> Option<u32> {
         let digits = self.0.strip_prefix(family)?.strip_suffix(MEDIA_IDENTIFIER)?;
         if digits.len() < 3 { None } else { digits.parse().ok() }
@@ -147,6 +153,13 @@ mod tests {
         {
             assert!(Barcode::new(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn cleaning_cartridges_are_told_by_how_they_begin() {
+        let is_cleaning = |text: &str| Barcode::new(text).unwrap().is_cleaning();
+        assert!(is_cleaning("CLN001L1") && is_cleaning("CLNU01CU") && is_cleaning("CLN"));
+        assert!(!is_cleaning("CL0001L8") && !is_cleaning("ACLN01L8"));
     }
 
     #[test]

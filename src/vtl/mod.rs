@@ -9,6 +9,7 @@ pub mod barcode;
 pub mod bay;
 pub mod drive;
 pub mod element;
+pub mod generation;
 pub mod inventory;
 pub mod loader;
 pub mod slots;

@@ -157,7 +157,7 @@ fn device_status(drive: &mut dyn TapeDrive) -> Vec<Parameter> {
     status |= if drive.write_protected() { WRITE_PROTECT } else { 0 };
     let cartridge = match medium {
         Medium::Empty => 0,
-        Medium::Unloaded => PRESENT,
+        Medium::Unloaded | Medium::Cleaning | Medium::Incompatible => PRESENT,
         Medium::Ready => PRESENT | THREADED | MOUNTED,
     };
     let has_alert = u8::from(drive.settings().alerts != 0);

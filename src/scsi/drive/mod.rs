@@ -86,6 +86,8 @@ fn ready(drive: &mut dyn TapeDrive) -> Result<(), Sense> {
     match drive.medium() {
         Medium::Ready => Ok(()),
         Medium::Unloaded => Err(Sense::LOAD_REQUIRED),
+        Medium::Cleaning => Err(Sense::CLEANING),
+        Medium::Incompatible => Err(Sense::CANNOT_READ_FORMAT),
         Medium::Empty => Err(Sense::NO_MEDIUM),
     }
 }

@@ -4,7 +4,8 @@
 
 use super::port::RecordLoan;
 use super::status::StatusCell;
-use super::unit::{Drive, Held, Run};
+use super::cartridge::Held;
+use super::unit::{Drive, Run};
 use crate::tape::{self, TapeError};
 use std::io::{self, Read};
 
