@@ -305,6 +305,12 @@ fn what_cannot_be_is_one_line_and_changes_nothing() {
             (vec!["create", "b", "--drives", "65"], vec!["drives: 65 is out of range (1..=64)"]),
             (vec!["create", "b", "--drives", "0"], vec!["drives: 0 is out of range"]),
             (vec!["create", "b", "--mail-slots", "99"], vec!["mail_slots: 99 is out of range"]),
+            (
+                vec!["create", "b", "--personality", "hp-msl", "--slots", "417"],
+                vec!["417 slots are too many", "416, which personality \"hp-msl\" has"],
+            ),
+            (vec!["create", "b", "--personality", "acme"], vec!["\"acme\" is not known; set \"tapesilo\""]),
+            (vec!["create", "b", "--drive-generation", "10"], vec!["drive_generation: 10 is out of range"]),
             (vec!["create", "b", "--tape-capacity", "huge"], vec!["tape_capacity", "huge"]),
             (vec!["create", "b", "--tape-capacity", "3"], vec!["too small for a tape"]),
             (vec!["create", "b", "--tape-family", "b!"], vec!["cannot begin a barcode"]),

@@ -44,6 +44,17 @@ fn each_mistake_in_a_loader_is_one_line_with_its_place() {
         ("slots = 1.5", "slots: invalid type: floating point `1.5`, expected a whole number without quotes"),
         ("drives = 65", "drives: 65 is out of range (1..=64); set one within it"),
         ("mail_slots = 65", "mail_slots: 65 is out of range (0..=64); set one within it"),
+        (
+            "personality = \"acme\"",
+            "personality: \"acme\" is not known; set \"tapesilo\", \"ibm-3584\", \"stk-l700\", \"quantum-i500\", \"hp-msl\" or the \
+             path of a file",
+        ),
+        (
+            "personality = \"/nowhere/acme.toml\"",
+            "personality: /nowhere/acme.toml: cannot be read: No such file or directory (os error 2)",
+        ),
+        ("personality = \"/dev/zero\"", "personality: /dev/zero: cannot be read: it is not a regular file"),
+        ("drive_generation = 4", "drive_generation: 4 is out of range (5..=9); set one within it"),
         ("tapes = 1001", "tapes: 1001 is out of range (0..=1000); set one within it"),
         ("tape_capacity = 4096", "tape_capacity: 4 KiB is too small for a tape; set 1 MiB or more"),
         (

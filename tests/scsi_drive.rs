@@ -7,6 +7,7 @@ use std::path::Path;
 use tapesilo::scsi::Nexus;
 use tapesilo::scsi::drive;
 use tapesilo::scsi::outcome::Outcome;
+use tapesilo::scsi::personality::Personality;
 use tapesilo::scsi::sense::Sense;
 use tapesilo::tape::{Compression, NewTape, RECORD_BYTES_MAX, Tape, create};
 use tapesilo::vtl::barcode::Barcode;
@@ -46,7 +47,9 @@ impl Bench {
 
     fn execute(&self, cdb: &[u8], data: &[u8], room: u32) -> Outcome {
         let (cdb, data) = (cdb.to_vec(), data.to_vec());
-        self.run(move |unit| drive::execute(unit, &mut Nexus::default(), &cdb, &data, room))
+        self.run(move |unit| {
+            drive::execute(unit, &Personality::honest().drive, &mut Nexus::default(), &cdb, &data, room)
+        })
     }
 
     /// A command without data.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tapesilo::scsi::Nexus;
 use tapesilo::scsi::drive;
 use tapesilo::scsi::outcome::Outcome;
+use tapesilo::scsi::personality::Personality;
 use tapesilo::scsi::sense::Sense;
 use tapesilo::tape::{Compression, NewTape, create};
 use tapesilo::vtl::barcode::Barcode;
@@ -191,7 +192,9 @@ impl Bench {
 
     fn execute(&self, cdb: &[u8], data: &[u8]) -> Outcome {
         let (cdb, data) = (cdb.to_vec(), data.to_vec());
-        self.run(move |unit| drive::execute(unit, &mut Nexus::default(), &cdb, &data, 1 << 20))
+        self.run(move |unit| {
+            drive::execute(unit, &Personality::honest().drive, &mut Nexus::default(), &cdb, &data, 1 << 20)
+        })
     }
 
     fn sense(&self, cdb: &[u8]) -> Option<Sense> {

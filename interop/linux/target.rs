@@ -14,12 +14,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tapesilo::scsi::outcome::Outcome;
+use tapesilo::scsi::personality::Personality;
 use tapesilo::scsi::{Nexus, changer, drive};
 use tapesilo::server::DiskCartridges;
 use tapesilo::tape::{self, Compression, NewTape, Tape};
 use tapesilo::vtl::bay::Bay;
 use tapesilo::vtl::drive::{DriveHandle, DriveLease, Holder};
 use tapesilo::vtl::element::ElementLayout;
+use tapesilo::vtl::generation::Generation;
 use tapesilo::vtl::loader::{Loader, LoaderSettings};
 
 /// The longest data segment taken, and the longest burst.
@@ -99,6 +101,7 @@ impl Library {
             slots,
             mail_slots: 1,
             layout: ElementLayout::default(),
+            generation: Generation::Lto8,
             tape_capacity_bytes,
             tape_family: "TS".into(),
             first_tapes,
@@ -129,7 +132,7 @@ impl Library {
                 }
             }
         }
-        changer::execute(&self.loader, nexus, cdb, data, room)
+        changer::execute(&self.loader, &Personality::honest(), nexus, cdb, data, room)
     }
 
     /// Executes a command on a drive, on its thread.
@@ -148,7 +151,7 @@ impl Library {
         };
         let (mut at_work, cdb) = (nexus.clone(), cdb.to_vec());
         let done = lease.run(move |unit| {
-            let outcome = drive::execute(unit, &mut at_work, &cdb, &data, room);
+            let outcome = drive::execute(unit, &Personality::honest().drive, &mut at_work, &cdb, &data, room);
             (outcome, at_work)
         });
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;

@@ -50,6 +50,8 @@ struct LoaderCheck {
     mail_slots: u32,
     tape_capacity_bytes: u64,
     tape_family: String,
+    personality: String,
+    media_identifier: String,
     devices: Vec<DeviceCheck>,
 }
 
@@ -124,6 +126,8 @@ fn loader(loader: &LoaderConfig) -> LoaderCheck {
         mail_slots: loader.mail_slots,
         tape_capacity_bytes: loader.tape_capacity_bytes,
         tape_family: loader.tape_family.clone(),
+        personality: loader.personality.name.clone(),
+        media_identifier: loader.personality.drive.generation.media_identifier().to_owned(),
         devices: loader.device_names().into_iter().map(device).collect(),
     }
 }
@@ -183,10 +187,12 @@ fn server_lines(report: &CheckReport, config: &Config) -> Vec<String> {
 fn loader_lines(loader: &LoaderCheck) -> Vec<String> {
     let size =
         ByteSize::from_bytes(loader.tape_capacity_bytes).map_or_else(String::new, |size| size.to_string());
-    let LoaderCheck { name, path, slots, drives, mail_slots, tape_family, devices, .. } = loader;
+    let LoaderCheck { name, path, slots, drives, mail_slots, tape_family, media_identifier, devices, .. } =
+        loader;
     let mut lines = vec![format!(
         "loader          {name}: {path}; slots {slots}, drives {drives}, mail slots {mail_slots}, tapes of {size}, \
-         barcodes {tape_family}001L8 and up"
+         barcodes {tape_family}001{media_identifier} and up, personality {}",
+        loader.personality
     )];
     lines.extend(devices.iter().map(|device| match &device.alias {
         Some(alias) => format!("  device        {} (alias {alias})", device.name),

@@ -3,7 +3,7 @@
 mod info;
 mod inventory;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -59,6 +59,13 @@ pub(super) struct CreateArgs {
     /// What the barcodes of its new tapes begin with [default: from its name, other than the other loaders']
     #[arg(long, value_name = "PREFIX")]
     tape_family: Option<String>,
+    /// Who its robot and drives say they are: tapesilo, ibm-3584, stk-l700, quantum-i500, hp-msl or a file's path
+    /// [default: tapesilo]
+    #[arg(long, value_name = "NAME|FILE")]
+    personality: Option<String>,
+    /// The generation of its drives and new tapes, 5 to 9 of LTO [default: the personality's]
+    #[arg(long, value_name = "N")]
+    drive_generation: Option<u32>,
 }
 
 pub(super) fn run(context: &mut Context<'_>, command: &LoaderCommand) -> Result<(), Failure> {
@@ -88,18 +95,24 @@ fn create(out: &mut Printer, source: &Source, args: &CreateArgs) -> Result<(), F
 
 fn spec(args: &CreateArgs) -> Result<LoaderSpec, Failure> {
     // A server stands in another directory than whoever types this.
-    let path = args.path.as_ref().map(std::path::absolute).transpose()?;
-    let path = path.map(|path| path.into_os_string().into_string()).transpose();
-    let path =
-        path.map_err(|path| Failure::Message(format!("{}: the path is no UTF-8 text", path.display())))?;
+    let absolute = |path: &Path| {
+        let text = std::path::absolute(path)?.into_os_string().into_string();
+        text.map_err(|path| Failure::Message(format!("{}: the path is no UTF-8 text", path.display())))
+    };
+    let personality = match &args.personality {
+        Some(file) if file.contains('/') || file.ends_with(".toml") => Some(absolute(Path::new(file))?),
+        name => name.clone(),
+    };
     Ok(LoaderSpec {
         name: args.name.clone(),
-        path,
+        path: args.path.as_deref().map(absolute).transpose()?,
         slots: args.slots,
         drives: args.drives,
         mail_slots: args.mail_slots,
         tape_capacity: args.tape_capacity.clone(),
         tape_family: args.tape_family.clone(),
+        personality,
+        drive_generation: args.drive_generation,
     })
 }
 

@@ -4,7 +4,10 @@
 //! their own configuration and two loaders in one directory would fight over the tapes. Read `check` first.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::Spanned;
 
@@ -13,6 +16,11 @@ use super::model::{Compression, LoaderConfig, Server, limits};
 use super::parse::Parsed;
 use super::raw::RawLoader;
 use super::size::ByteSize;
+use crate::files::open_file;
+use crate::scsi::personality::{Generation, Personality};
+
+/// The largest personality that is read, in bytes.
+const PERSONALITY_BYTES_MAX: u64 = 64 << 10;
 
 /// Checks every `[[loader]]`; those with errors are left out of the result.
 pub(super) fn check_loaders(
@@ -62,15 +70,18 @@ fn one_loader(
     }
     checker.required(&required, "path", raw.path.as_ref());
     let path = checker.path(&label, "path", raw.path.as_ref());
+    let personality = personality(checker, &label, raw);
     let mut number =
         |key, field: &Option<_>, range, default| checker.number(&label, key, field.as_ref(), range, default);
-    let slots = number("slots", &raw.slots, &limits::SLOTS, 1000);
+    let slots = number("slots", &raw.slots, &limits::SLOTS, personality.slots_max().min(1000));
     let drives = number("drives", &raw.drives, &limits::DRIVES, 2);
     let mail_slots = number("mail_slots", &raw.mail_slots, &limits::MAIL_SLOTS, 4);
     let tapes = number("tapes", &raw.tapes, &(0..=slots), 1);
     let tape_capacity_bytes = capacity(checker, &label, raw);
     let tape_family = family(checker, &label, raw, name.as_deref().unwrap_or_default());
     let compression = compression(checker, &label, raw);
+    let counts = [mail_slots, drives, slots];
+    check_counts(checker, &label, (raw, table), &personality, counts);
     let new_tape_at_end_of_medium =
         raw.new_tape_at_end_of_medium.as_ref().is_some_and(|field| *field.get_ref());
     Some(LoaderConfig {
@@ -83,6 +94,7 @@ fn one_loader(
         tape_family,
         tapes,
         compression,
+        personality,
         new_tape_at_end_of_medium,
         aliases: raw
             .aliases
@@ -138,6 +150,76 @@ fn compression(checker: &mut Checker<'_, '_>, label: &str, raw: &RawLoader) -> C
             checker.bad(label, "compression", field, why);
             Compression::None
         }
+    }
+}
+
+/// `personality` and `drive_generation`: a built-in one's name, or the path of a file; our own where nothing is said.
+fn personality(checker: &mut Checker<'_, '_>, label: &str, raw: &RawLoader) -> Arc<Personality> {
+    let number =
+        checker.number(label, "drive_generation", raw.drive_generation.as_ref(), &limits::GENERATION, 0);
+    let generation = u8::try_from(number).ok().and_then(Generation::new);
+    let name = raw.personality.as_ref().map_or(Personality::HONEST, |field| field.get_ref());
+    if let Some(personality) = Personality::built_in(name, generation) {
+        return personality;
+    }
+    if let Some(field) = &raw.personality {
+        match own_personality(checker, label, field, generation) {
+            Ok(personality) => return Arc::new(personality),
+            Err(why) => checker.bad(label, "personality", field, why),
+        }
+    }
+    Personality::honest()
+}
+
+/// An operator's own: what is no built-in one's name must be a path, which has a slash or ends like a file of ours.
+fn own_personality(
+    checker: &mut Checker<'_, '_>,
+    label: &str,
+    field: &Spanned<String>,
+    generation: Option<Generation>,
+) -> Result<Personality, String> {
+    let text = field.get_ref();
+    let is_file = text.contains('/') || Path::new(text).extension().is_some_and(|end| end == "toml");
+    if !is_file {
+        let names = Personality::built_in_names().join("\", \"");
+        return Err(format!("{text:?} is not known; set \"{names}\" or the path of a file"));
+    }
+    let path = checker.path(label, "personality", Some(field)).unwrap_or_default();
+    let text =
+        read_personality(&path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
+    Personality::parse(&text, generation).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn read_personality(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let mut file = open_file(OpenOptions::new().read(true), path)?.take(PERSONALITY_BYTES_MAX + 1);
+    if u64::try_from(file.read_to_string(&mut text)?).is_ok_and(|length| length > PERSONALITY_BYTES_MAX) {
+        return Err(io::Error::other("it is larger than 64 KiB, which no personality is"));
+    }
+    Ok(text)
+}
+
+/// Whether the personality has addresses for so many mail slots, drives and slots.
+fn check_counts(
+    checker: &mut Checker<'_, '_>,
+    label: &str,
+    (raw, table): (&RawLoader, &Spanned<RawLoader>),
+    personality: &Personality,
+    counts: [u32; 3],
+) {
+    let [mail_slots, drives, slots] = counts.map(|count| u16::try_from(count).unwrap_or(u16::MAX));
+    if let Err(error) = personality.check_counts(mail_slots, drives, slots) {
+        let field = match error.kind {
+            "mail slots" => &raw.mail_slots,
+            "drives" => &raw.drives,
+            _ => &raw.slots,
+        };
+        let span = field.as_ref().map_or(table.span(), Spanned::span);
+        let name = &personality.name;
+        checker.problems.error(
+            span,
+            format!("{label}: {error}, which personality {name:?} has; ask for fewer or choose another"),
+        );
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::model::{AuthKinds, Compression, Config, LoaderConfig, Server, Space, User};
 use super::secret::Secret;
+use crate::scsi::personality::Personality;
 
 /// The directory of the embedded default, relative to where `tapesilo` runs.
 pub const EMBEDDED_DIRECTORY: &str = "./tapesilo-data";
@@ -78,6 +79,7 @@ fn embedded(directory: &Path, password: Option<Secret>) -> Config {
             drives: 2,
             mail_slots: 2,
             compression: Compression::None,
+            personality: Personality::honest(),
             tape_capacity_bytes: 10_000_000_000,
             tape_family: "DEM".to_owned(),
             tapes: 4,

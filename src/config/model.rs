@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::network::Network;
 use super::secret::Secret;
+use crate::scsi::personality::Personality;
 
 /// A whole configuration, checked.
 #[derive(Debug, Clone)]
@@ -105,10 +107,12 @@ pub struct LoaderConfig {
     pub mail_slots: u32,
     /// Capacity of a new tape in bytes, 1 MiB to 1000 PB.
     pub tape_capacity_bytes: u64,
-    /// First letters of new barcodes, `[A-Z0-9]{1,6}`; three or more digits and `L8` follow.
+    /// First letters of new barcodes, `[A-Z0-9]{1,6}`; three or more digits and `L8` follow (of LTO-8).
     pub tape_family: String,
     /// Tapes made when the directory is new; not more than `slots`.
     pub tapes: u32,
+    /// Who its robot and drives say they are, where its elements' addresses begin, and its drives' generation.
+    pub personality: Arc<Personality>,
     /// How the loader's drives store records from now on.
     pub compression: Compression,
     /// A blank tape appears when one fills up. Not done by this version yet.
@@ -169,6 +173,8 @@ pub mod limits {
     pub const DRIVES: RangeInclusive<u32> = 1..=64;
     /// `mail_slots`
     pub const MAIL_SLOTS: RangeInclusive<u32> = 0..=64;
+    /// `drive_generation`
+    pub const GENERATION: RangeInclusive<u32> = 5..=9;
     /// `max_sessions`
     pub const SESSIONS: RangeInclusive<u32> = 1..=10_000;
     /// `alert_percent` and `stop_percent`

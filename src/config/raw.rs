@@ -77,6 +77,8 @@ pub(super) struct RawLoader {
     pub(super) tapes: Field<WholeNumber>,
     pub(super) new_tape_at_end_of_medium: Field<bool>,
     pub(super) compression: Field<String>,
+    pub(super) personality: Field<String>,
+    pub(super) drive_generation: Field<WholeNumber>,
     pub(super) aliases: Option<BTreeMap<String, Spanned<String>>>,
 }
 

@@ -146,6 +146,10 @@ pub struct LoaderSpec {
     pub tape_capacity: Option<String>,
     /// What new barcodes begin with.
     pub tape_family: Option<String>,
+    /// Who its robot and drives say they are: a built-in personality's name, or a file's path.
+    pub personality: Option<String>,
+    /// The generation of its drives and new tapes.
+    pub drive_generation: Option<u32>,
 }
 
 /// `POST /v1/loaders/{name}/delete`

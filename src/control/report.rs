@@ -136,6 +136,14 @@ pub struct LoaderReport {
     pub tape_capacity_bytes: u64,
     /// What new barcodes begin with.
     pub tape_family: String,
+    /// What they end with.
+    pub media_identifier: String,
+    /// The name of its personality: who its robot and drives say they are.
+    pub personality: String,
+    /// What that says of the robot: vendor, product and revision.
+    pub robot_model: String,
+    /// And of the drives.
+    pub drive_model: String,
     /// How its drives store records from now on: `none`, `zstd` or `lz4`.
     pub compression: String,
     /// Whether a blank tape appears when one is full.

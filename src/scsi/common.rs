@@ -1,18 +1,18 @@
 //! Commands that every device answers alike (SPC-4): INQUIRY, REQUEST SENSE, REPORT LUNS, and what PREVENT ALLOW means.
 
 use super::cdb::Cdb;
-use super::identity::DeviceIdentity;
+use super::identity::{DeviceIdentity, Page};
 use super::sense::Sense;
 
-/// INQUIRY (SPC-4 6.6).
-pub(super) fn inquiry(cdb: &Cdb, device: &DeviceIdentity) -> Result<Vec<u8>, Sense> {
+/// INQUIRY (SPC-4 6.6), of a device that has these pages of vital product data beside the usual ones.
+pub(super) fn inquiry(cdb: &Cdb, device: &DeviceIdentity<'_>, pages: &[Page]) -> Result<Vec<u8>, Sense> {
     if cdb.bit::<1>(1) {
         return Err(Sense::invalid_bit(1, 1)); // CMDDT, obsolete
     }
     let page = cdb.byte::<2>();
     let data = match (cdb.bit::<1>(0), page) {
-        (true, page) => device.vpd(page).ok_or(Sense::invalid_byte(2))?,
-        (false, 0) => device.product.inquiry(),
+        (true, page) => device.vpd_with(page, pages).ok_or(Sense::invalid_byte(2))?,
+        (false, 0) => device.profile.inquiry(),
         (false, _) => return Err(Sense::invalid_byte(2)),
     };
     Ok(cdb.cut(data, cdb.u16::<3>()))

@@ -1,7 +1,7 @@
 //! SCSI: command descriptor blocks in, status, data and sense out.
 //!
 //! [`changer`] is the medium changer (SMC-3) on a loader, [`drive`] the sequential-access device (SSC-3) on a tape drive;
-//! what every device answers alike (SPC-4) is in [`common`]. Must not know of NDMP, which carries these bytes, nor of how
+//! what every device answers alike (SPC-4) is in [`common`], who they say they are in [`personality`]. Must not know of NDMP, which carries these bytes, nor of how
 //! tapes are kept. Nothing here panics, loops or allocates by what a CDB says: data is never longer than the allocation
 //! length of the CDB and of the caller.
 
@@ -12,6 +12,7 @@ pub mod drive;
 pub mod identity;
 mod mode;
 pub mod outcome;
+pub mod personality;
 pub mod sense;
 
 /// What one session (an initiator's nexus) has set on one device. It ends with the session.

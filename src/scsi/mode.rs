@@ -3,6 +3,7 @@
 //! Must not know what a page holds.
 
 use super::cdb::{Cdb, MODE_SENSE_6};
+use super::identity;
 use super::sense::Sense;
 
 /// All pages.
@@ -14,6 +15,14 @@ const NO_PAGE: u8 = 0x00;
 pub(super) struct Page {
     pub(super) code: u8,
     pub(super) parameters: Vec<u8>,
+}
+
+/// A device's own pages, and those of its profile, in ascending order of code.
+pub(super) fn with_further(own: impl IntoIterator<Item = Page>, further: &[identity::Page]) -> Vec<Page> {
+    let further = further.iter().map(|page| Page { code: page.code, parameters: page.bytes.clone() });
+    let mut pages: Vec<Page> = own.into_iter().chain(further).collect();
+    pages.sort_by_key(|page| page.code);
+    pages
 }
 
 /// What precedes the pages.

@@ -8,12 +8,12 @@ use super::space::LoaderSpace;
 use super::{ServerError, host};
 use crate::config::{Compression, Config, LoaderConfig, Space};
 use crate::ndmp::session::{Device, Facts};
-use crate::ndmp::shell::{DataSettings, World};
-use crate::scsi::identity::{CHANGER, DRIVE, Product};
+use crate::ndmp::shell::{DataSettings, DriveUnit, RobotUnit, World};
+use crate::scsi::identity::Product;
 use crate::tape;
 use crate::vtl::bay::Bay;
 use crate::vtl::drive::DriveHandle;
-use crate::vtl::element::{ElementCounts, ElementLayout};
+use crate::vtl::element::ElementCounts;
 use crate::vtl::loader::{Loader, LoaderError, LoaderSettings, NewTapes};
 use std::sync::Arc;
 
@@ -62,7 +62,9 @@ pub(super) fn open_loader(config: &LoaderConfig, space: Space) -> Result<OpenLoa
         let serial = identity.drive_serial(index);
         let world_wide_name = identity.drive_world_wide_name(index);
         let compression = compression(config);
-        drives.push(DriveHandle::start_kept(&name, &serial, world_wide_name, compression, keeper.clone())?);
+        let drive = DriveHandle::start_kept(&name, &serial, world_wide_name, compression, keeper.clone())?;
+        drive.set_generation(config.personality.drive.generation);
+        drives.push(drive);
     }
     let bays = drives.iter().map(|drive| Arc::new(drive.clone()) as Arc<dyn Bay>).collect();
     let loader = Arc::new(Loader::open(settings(config), bays, Arc::new(DiskCartridges))?);
@@ -89,11 +91,13 @@ pub(super) fn world(config: &Config, open: &[OpenLoader]) -> World {
     for OpenLoader { config, loader, drives, .. } in open {
         for (index, drive) in (0..).zip(drives) {
             let serial = loader.identity().drive_serial(index);
-            world.facts.tapes.push(device(config, drive.name().to_owned(), serial, &DRIVE));
-            world.drives.push(drive.clone());
+            let product = &config.personality.drive.device.product;
+            world.facts.tapes.push(device(config, drive.name().to_owned(), serial, product));
+            world.drives.push(DriveUnit { drive: drive.clone(), personality: config.personality.clone() });
         }
-        world.facts.robots.push(device(config, config.robot_device(), loader.serial(), &CHANGER));
-        world.robots.push(loader.clone());
+        let product = &config.personality.changer.device.product;
+        world.facts.robots.push(device(config, config.robot_device(), loader.serial(), product));
+        world.robots.push(RobotUnit { loader: loader.clone(), personality: config.personality.clone() });
     }
     world
 }
@@ -164,15 +168,9 @@ fn device(config: &LoaderConfig, name: String, serial: String, product: &Product
         alias: config.aliases.get(&name).cloned(),
         name,
         loader: config.name.clone(),
-        model: model(product),
+        model: product.model(),
         serial,
     }
-}
-
-/// Vendor, product and revision in one line, as DMAs show it.
-fn model(product: &Product) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
-    format!("{} {} {}", text(&product.vendor), text(&product.product), text(&product.revision))
 }
 
 /// The configuration holds the numbers to what fits into element addresses.
@@ -215,7 +213,8 @@ fn settings(config: &LoaderConfig) -> LoaderSettings {
         directory: config.path.clone(),
         slots: to_u16(config.slots),
         mail_slots: to_u16(config.mail_slots),
-        layout: ElementLayout::default(),
+        layout: config.personality.changer.layout,
+        generation: config.personality.drive.generation,
         tape_capacity_bytes: config.tape_capacity_bytes,
         tape_family: config.tape_family.clone(),
         first_tapes: config.tapes,

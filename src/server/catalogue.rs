@@ -175,6 +175,7 @@ impl Figures {
 mod tests {
     use super::*;
     use crate::tape::{NewTape, create, set_barcode};
+    use crate::vtl::generation::Generation;
 
     #[test]
     fn figures_are_remembered_until_a_file_changes() {
@@ -202,7 +203,8 @@ mod tests {
     #[test]
     fn many_tapes_are_looked_at_in_their_order_and_forgotten_when_they_are_gone() {
         let scratch = tempfile::tempdir().unwrap();
-        let barcodes: Vec<Barcode> = (0..300).map(|n| Barcode::in_family("T", n).unwrap()).collect();
+        let barcodes: Vec<Barcode> =
+            (0..300).map(|n| Barcode::in_family("T", n, Generation::Lto8).unwrap()).collect();
         for (barcode, capacity_bytes) in barcodes.iter().zip(1..) {
             let spec = NewTape { barcode: barcode.to_string(), capacity_bytes, worm: false };
             create(&scratch.path().join(barcode), &spec).unwrap();

@@ -7,7 +7,8 @@ use super::ServerError;
 use super::cartridges::DiskCartridges;
 use crate::config::{Edit, Server};
 use crate::control::LoaderSpec;
-use crate::vtl::barcode::MEDIA_IDENTIFIER;
+use crate::scsi::personality::Personality;
+use crate::vtl::barcode::Barcode;
 use crate::vtl::element::{ElementCounts, Place};
 use crate::vtl::inventory::Cartridges;
 use crate::vtl::slots;
@@ -47,15 +48,20 @@ pub(super) fn table(
         family(&spec.name, &barcodes, &taken)
     });
     let capacity = spec.tape_capacity.clone().unwrap_or_else(|| TAPE_CAPACITY.to_owned());
-    Ok(vec![
+    let slots_most = spec.personality.as_deref().and_then(|name| Personality::built_in(name, None));
+    let slots_most = slots_most.map_or(u32::MAX, |personality| personality.slots_max());
+    let mut table = vec![
         ("name", spec.name.clone().into()),
         ("path", path.into()),
-        ("slots", number(spec.slots, SLOTS, there.slots)),
+        ("slots", number(spec.slots, SLOTS.min(slots_most), there.slots)),
         ("drives", number(spec.drives, DRIVES, there.drives)),
         ("mail_slots", number(spec.mail_slots, MAIL_SLOTS, there.mail_slots)),
         ("tape_capacity", capacity.into()),
         ("tape_family", family.into()),
-    ])
+    ];
+    table.extend(spec.personality.clone().map(|personality| ("personality", personality.into())));
+    table.extend(spec.drive_generation.map(|number| ("drive_generation", i64::from(number).into())));
+    Ok(table)
 }
 
 /// A directory of the loader's name beside the last loader's, written as that one is.
@@ -118,16 +124,17 @@ fn family(name: &str, barcodes: &[String], taken: &[&str]) -> String {
 
 /// The commonest family of these barcodes, if they have any.
 fn most_frequent(barcodes: &[String]) -> Option<String> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for barcode in barcodes {
-        let Some(numbered) = barcode.strip_suffix(MEDIA_IDENTIFIER) else { continue };
+        let Ok(barcode) = Barcode::new(barcode) else { continue };
+        let Some(numbered) = barcode.volume_name() else { continue };
         let family = numbered.trim_end_matches(|c: char| c.is_ascii_digit());
         let is_family = (1..=crate::config::limits::FAMILY_BYTES_MAX).contains(&family.len());
         if is_family && numbered.len() - family.len() >= 3 {
-            *counts.entry(family).or_default() += 1;
+            *counts.entry(family.to_owned()).or_default() += 1;
         }
     }
-    counts.into_iter().max_by_key(|(_, count)| *count).map(|(family, _)| family.to_owned())
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(family, _)| family)
 }
 
 /// Whether two families can make the same barcode: `VLT1` and 001 is `VLT` and 1001.

@@ -8,7 +8,7 @@ use crate::control::{
     no_tape_message,
 };
 use crate::tape::{self, Counters};
-use crate::vtl::element::{ElementLayout, Place};
+use crate::vtl::element::Place;
 use crate::vtl::loader::{Elements, Identity};
 use std::path::Path;
 
@@ -20,7 +20,7 @@ pub(super) fn about_loader(
     tapes: &[TapeReport],
     report: LoaderReport,
 ) -> LoaderReport {
-    let layout = elements.map_or_else(ElementLayout::default, |elements| elements.layout);
+    let layout = config.personality.changer.layout;
     LoaderReport {
         kind: VIRTUAL.to_owned(),
         name: config.name.clone(),
@@ -37,6 +37,10 @@ pub(super) fn about_loader(
         tapes_by_state: elements.map(|elements| states(elements, tapes)).unwrap_or_default(),
         tape_capacity_bytes: config.tape_capacity_bytes,
         tape_family: config.tape_family.clone(),
+        media_identifier: config.personality.drive.generation.media_identifier().to_owned(),
+        personality: config.personality.name.clone(),
+        robot_model: config.personality.changer.device.product.model(),
+        drive_model: config.personality.drive.device.product.model(),
         compression: compression(config).to_owned(),
         new_tape_at_end_of_medium: config.new_tape_at_end_of_medium,
         ..report

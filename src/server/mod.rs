@@ -134,7 +134,7 @@ async fn serve(
 fn look_again(shared: &Shared) {
     let of_trust = |loader: &&Arc<Loader>| loader.is_taken_on_trust();
     let loaders: Vec<Weak<Loader>> =
-        shared.world().robots.iter().filter(of_trust).map(Arc::downgrade).collect();
+        shared.world().robots.iter().map(|unit| &unit.loader).filter(of_trust).map(Arc::downgrade).collect();
     if loaders.is_empty() {
         return;
     }
@@ -153,7 +153,7 @@ fn look_again(shared: &Shared) {
 
 /// Flushes and closes every tape; they stay in their drives and are mounted again at the next start.
 async fn stop_drives(shared: &Shared) {
-    for drive in &shared.world().drives {
+    for drive in shared.world().handles() {
         if drive.shut_down().await.is_err() {
             tracing::error!(drive = drive.name(), "the drive's thread was gone before the end");
         }

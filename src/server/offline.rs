@@ -17,7 +17,7 @@ use crate::control::{
     TapesResult,
 };
 use crate::vtl::barcode::Barcode;
-use crate::vtl::element::{ElementKind, ElementLayout, Place};
+use crate::vtl::element::{ElementKind, Place};
 use crate::vtl::loader::{Element, Elements, Identity, Loader, LoaderError};
 use crate::vtl::slots;
 use std::collections::BTreeSet;
@@ -150,7 +150,7 @@ fn opened(config: &LoaderConfig) -> Result<Loader, ServerError> {
 }
 
 fn peek(config: &LoaderConfig) -> Result<Elements, LoaderError> {
-    Loader::peek(&config.path, ElementLayout::default(), counts(config), &DiskCartridges)
+    Loader::peek(&config.path, config.personality.changer.layout, counts(config), &DiskCartridges)
 }
 
 impl Offline {

@@ -241,6 +241,7 @@ fn needs_opening(old: &LoaderConfig, new: &LoaderConfig) -> Vec<&'static str> {
         (new.slots != old.slots, "slots"),
         (new.drives != old.drives, "drives"),
         (new.mail_slots != old.mail_slots, "mail_slots"),
+        (new.personality != old.personality, "personality or drive_generation"),
     ]
     .into_iter()
     .filter_map(|(is_different, key)| is_different.then_some(key))

@@ -48,8 +48,10 @@ impl LiveReporter {
     /// The loaders of the configuration that are open, in its order.
     fn served(&self) -> Vec<(LoaderConfig, Arc<Loader>)> {
         let (config, world) = (self.state.config(), self.shared.world());
-        let open =
-            |config: &LoaderConfig| world.robots.iter().find(|loader| loader.name() == config.name).cloned();
+        let open = |config: &LoaderConfig| {
+            let mut loaders = world.robots.iter().map(|unit| &unit.loader);
+            loaders.find(|loader| loader.name() == config.name).cloned()
+        };
         config.loaders.iter().filter_map(|config| Some((config.clone(), open(config)?))).collect()
     }
 
@@ -71,7 +73,7 @@ impl LiveReporter {
         report.robot_in_use_by = robot.map(|session| session.id);
         let world = self.shared.world();
         for drive in &mut report.drives {
-            if let Some(handle) = world.drives.iter().find(|handle| handle.name() == drive.name) {
+            if let Some(handle) = world.handles().find(|handle| handle.name() == drive.name) {
                 complete(drive, handle, self.session_at(&drive.name));
             }
         }
@@ -86,7 +88,7 @@ impl LiveReporter {
     fn condition(&self, loader: &LoaderReport) -> Option<Condition> {
         let world = self.shared.world();
         let of_loader = |handle: &&DriveHandle| loader.drives.iter().any(|drive| drive.name == handle.name());
-        world.drives.iter().find(of_loader).map(|handle| handle.keeper().condition())
+        world.handles().find(of_loader).map(|handle| handle.keeper().condition())
     }
 
     fn alerts(&self, loader: &LoaderReport, tapes: &[TapeReport]) -> Vec<AlertReport> {
@@ -184,7 +186,7 @@ impl LiveReporter {
     fn tapes_of(&self, config: &LoaderConfig, elements: &Elements) -> Vec<TapeReport> {
         let mut tapes = tape_reports(&self.catalogue, &config.path, elements);
         let (names, world) = (config.device_names(), self.shared.world());
-        let own = world.drives.iter().filter(|drive| names.iter().any(|name| name == drive.name()));
+        let own = world.handles().filter(|drive| names.iter().any(|name| name == drive.name()));
         for status in own.map(DriveHandle::status).filter(|status| status.medium == MediumStatus::Ready) {
             let mounted = tapes.iter_mut().find(|tape| status.barcode.as_deref() == Some(&tape.barcode));
             if let Some(tape) = mounted {

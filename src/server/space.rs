@@ -280,8 +280,10 @@ fn look_again_and_again(watcher: &Weak<LoaderSpace>, directory: &Path) {
 mod tests {
     use super::*;
     use crate::config::Compression;
+    use crate::scsi::personality::Personality;
     use crate::server::cartridges::DiskCartridges;
     use crate::vtl::element::ElementLayout;
+    use crate::vtl::generation::Generation;
     use crate::vtl::loader::LoaderSettings;
 
     const SPACE: config::Space = config::Space { alert_percent: 0, stop_percent: 0 };
@@ -297,6 +299,7 @@ mod tests {
             tape_family: "VLT".into(),
             tapes: 1,
             compression: Compression::None,
+            personality: Personality::honest(),
             new_tape_at_end_of_medium: true,
             aliases: std::collections::BTreeMap::new(),
         }
@@ -353,6 +356,7 @@ mod tests {
             slots: 2,
             mail_slots: 0,
             layout: ElementLayout::default(),
+            generation: Generation::Lto8,
             tape_capacity_bytes: 1 << 20,
             tape_family: "VLT".into(),
             first_tapes: 1,

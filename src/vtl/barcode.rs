@@ -11,11 +11,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::generation::{Generation, MEDIA_IDENTIFIER_CHARACTERS};
+
 /// Longest barcode in characters: the width of the volume identification field of SMC-3.
 pub const BARCODE_MAX_CHARACTERS: usize = 32;
-
-/// What a family of generated barcodes ends with: the media identifier of LTO-8.
-pub const MEDIA_IDENTIFIER: &str = "L8";
 
 /// A validated barcode: 1 to 32 of `A`-`Z` and `0`-`9`, which is also all that an LTO label may carry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,12 +59,13 @@ impl Barcode {
         }
     }
 
-    /// The barcode of tape `number` of a family: `VLT` and 7 give `VLT007L8`; three digits, more when it needs more.
+    /// The barcode of tape `number` of a family: `VLT` and 7 give `VLT007L8` in LTO-8; three digits, more when it needs
+    /// more.
     ///
     /// # Errors
     /// [`BarcodeError`] when the family's name is not made of barcode characters or is too long.
-    pub fn in_family(family: &str, number: u32) -> Result<Self, BarcodeError> {
-        Self::new(&format!("{family}{number:03}{MEDIA_IDENTIFIER}"))
+    pub fn in_family(family: &str, number: u32, generation: Generation) -> Result<Self, BarcodeError> {
+        Self::new(&format!("{family}{number:03}{}", generation.media_identifier()))
     }
 
     /// The first barcode of a family above all numbers that `taken` uses. Numbers of deleted tapes below the highest
@@ -75,10 +75,11 @@ impl Barcode {
     /// As [`Barcode::in_family`].
     pub fn next_in_family<'a>(
         family: &str,
+        generation: Generation,
         taken: impl IntoIterator<Item = &'a Barcode>,
     ) -> Result<Self, BarcodeError> {
         let highest = taken.into_iter().filter_map(|barcode| barcode.number_in(family)).max().unwrap_or(0);
-        Self::in_family(family, highest.saturating_add(1))
+        Self::in_family(family, highest.saturating_add(1), generation)
     }
 
     /// The barcode's text.
@@ -93,8 +94,16 @@ impl Barcode {
         self.0.starts_with("CLN")
     }
 
+    /// The barcode without its media identifier, if it ends with one: what backup applications compare, most of them its
+    /// first six characters.
+    #[must_use]
+    pub fn volume_name(&self) -> Option<&str> {
+        Generation::of_barcode(self)?;
+        self.0.get(..self.0.len().checked_sub(MEDIA_IDENTIFIER_CHARACTERS)?)
+    }
+
     fn number_in(&self, family: &str) -> Option<u32> {
-        let digits = self.0.strip_prefix(family)?.strip_suffix(MEDIA_IDENTIFIER)?;
+        let digits = self.volume_name()?.strip_prefix(family)?;
         if digits.len() < 3 { None } else { digits.parse().ok() }
     }
 }
@@ -143,6 +152,8 @@ impl AsRef<Path> for Barcode {
 mod tests {
     use super::*;
 
+    const LTO8: Generation = Generation::Lto8;
+
     #[test]
     fn only_names_that_are_safe_as_a_directory_are_barcodes() {
         for good in ["A", "VLT001L8", "0", "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"] {
@@ -164,13 +175,17 @@ mod tests {
 
     #[test]
     fn families_count_on_and_never_reuse_a_lower_number() {
-        assert_eq!(Barcode::in_family("VLT", 1).unwrap().as_str(), "VLT001L8");
-        assert_eq!(Barcode::in_family("VLT", 1000).unwrap().as_str(), "VLT1000L8");
+        assert_eq!(Barcode::in_family("VLT", 1, LTO8).unwrap().as_str(), "VLT001L8");
+        assert_eq!(Barcode::in_family("VLT", 1000, LTO8).unwrap().as_str(), "VLT1000L8");
         let taken: Vec<_> = ["VLT001L8", "VLT007L8", "ABC900L8", "VLT9L8", "VLT99999999999L8", "VLT009L7"]
             .map(|text| Barcode::new(text).unwrap())
             .into();
-        assert_eq!(Barcode::next_in_family("VLT", &taken).unwrap().as_str(), "VLT008L8");
-        assert_eq!(Barcode::next_in_family("NEW", &taken).unwrap().as_str(), "NEW001L8");
-        assert!(Barcode::in_family("no", 1).is_err());
+        assert_eq!(
+            Barcode::next_in_family("VLT", LTO8, &taken).unwrap().as_str(),
+            "VLT010L8",
+            "009 is used, in LTO-7"
+        );
+        assert_eq!(Barcode::next_in_family("NEW", LTO8, &taken).unwrap().as_str(), "NEW001L8");
+        assert!(Barcode::in_family("no", 1, LTO8).is_err());
     }
 }

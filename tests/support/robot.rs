@@ -37,7 +37,7 @@ impl Robot {
 
     pub(crate) fn try_move(&mut self, from: u16, to: u16) -> ExecuteCdbReply {
         let (from, to) = (from.to_be_bytes(), to.to_be_bytes());
-        self.execute(&[0xa5, 0, 0, 1, from[0], from[1], to[0], to[1], 0, 0, 0, 0], 0)
+        self.execute(&[0xa5, 0, 0, 0, from[0], from[1], to[0], to[1], 0, 0, 0, 0], 0)
     }
 
     pub(crate) fn initialize(&mut self) {

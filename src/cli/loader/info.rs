@@ -28,13 +28,25 @@ fn fields(loader: &LoaderReport) -> Vec<(&'static str, String)> {
         ("uuid", or_dash(loader.uuid.as_ref())),
         ("directory", loader.path.clone()),
         ("robot", format!("{}, element {}{serial}{user}", loader.robot_device, loader.robot_element)),
+        (
+            "personality",
+            format!("{}: {}, drives {}", loader.personality, loader.robot_model, loader.drive_model),
+        ),
         ("slots", slots(loader)),
         ("mail slots", mail_slots(loader)),
         ("drives", format!("{}, from element {}", loader.drives.len(), loader.first_drive_element)),
         ("tapes", format!("{}: {}", loader.tapes, states(&loader.tapes_by_state))),
         ("used", format!("{} of {}, {used:.1} %", size(loader.used_bytes), size(loader.capacity_bytes))),
         ("free on disk", or_dash(free)),
-        ("new tapes", format!("{}, {}001L8 …", size(loader.tape_capacity_bytes), loader.tape_family)),
+        (
+            "new tapes",
+            format!(
+                "{}, {}001{} …",
+                size(loader.tape_capacity_bytes),
+                loader.tape_family,
+                loader.media_identifier
+            ),
+        ),
         ("when one is full", at_end.to_owned()),
         ("compression", loader.compression.clone()),
         ("problem", or_dash(loader.problem.as_ref())),

@@ -7,12 +7,13 @@
 use super::data::{DataConnection, Task, connect};
 use super::registry::SessionEntry;
 use super::socket::{WRITE_TIMEOUT, prepare_control, receive, send};
-use super::{World, told_to_stop, work};
+use super::{DriveUnit, RobotUnit, World, told_to_stop, work};
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
+use crate::scsi::personality::Personality;
 use crate::scsi::{Nexus, changer};
-use crate::vtl::drive::{DriveHandle, DriveLease, Holder, NotAcquired, Notice};
+use crate::vtl::drive::{DriveLease, Holder, NotAcquired, Notice};
 use crate::vtl::loader::{Loader, RobotLease};
 use bytes::BytesMut;
 use std::io;
@@ -40,8 +41,8 @@ const READ_BYTES: usize = 16 * 1024;
 /// The device a session has open.
 enum Device {
     None,
-    Tape(DriveLease),
-    Robot { lease: RobotLease, nexus: Arc<Mutex<Nexus>> },
+    Tape { lease: DriveLease, personality: Arc<Personality> },
+    Robot { lease: RobotLease, personality: Arc<Personality>, nexus: Arc<Mutex<Nexus>> },
 }
 
 /// What a piece of work brings: the session's part, and what the shell takes over before.
@@ -218,7 +219,7 @@ impl Connection {
         let completion = match done {
             Done::Completed(completion) => completion,
             Done::Opened(device, completion) => {
-                if let Device::Tape(lease) = &device {
+                if let Device::Tape { lease, .. } = &device {
                     let mut notices = lease.drive().keeper().notices();
                     // What was said before is news to this session.
                     notices.mark_changed();
@@ -266,7 +267,7 @@ impl Connection {
                 Effect::Send(frame) => self.send(frame).await?,
                 Effect::Work(work) => self.begin(work).await,
                 Effect::Pump { start, progress } => match &self.device {
-                    Device::Tape(lease) => self.data.start(lease, start, progress),
+                    Device::Tape { lease, .. } => self.data.start(lease, start, progress),
                     Device::None | Device::Robot { .. } => {
                         tracing::error!("a pump was asked for without an open drive");
                     }
@@ -302,29 +303,32 @@ impl Connection {
     async fn begin(&mut self, work: Work) {
         let task: Task<Done> = match (work, &self.device) {
             (Work::OpenTape(index), _) => {
-                let drive = self.world.drives[index].clone();
+                let unit = self.world.drives[index].clone();
                 let holder = self.holder();
-                Box::pin(open_tape(drive, holder))
+                Box::pin(open_tape(unit, holder))
             }
             (Work::OpenRobot(index), _) => {
-                let done = match self.world.robots[index].open_robot(&self.holder()) {
+                let RobotUnit { loader, personality } = &self.world.robots[index];
+                let done = match loader.open_robot(&self.holder()) {
                     Ok(lease) => {
-                        let device = Device::Robot { lease, nexus: Arc::default() };
+                        let personality = personality.clone();
+                        let device = Device::Robot { lease, personality, nexus: Arc::default() };
                         Done::Opened(device, Completion::RobotOpened(Ok(())))
                     }
                     Err(error) => Completion::RobotOpened(Err(OpenFault::Failed(error.to_string()))).into(),
                 };
                 Box::pin(async { done })
             }
-            (Work::Tape(tape_work), Device::Tape(lease)) => {
-                let running = lease.run(move |drive| work::perform(drive, tape_work));
+            (Work::Tape(tape_work), Device::Tape { lease, personality }) => {
+                let personality = personality.clone();
+                let running = lease.run(move |drive| work::perform(drive, &personality.drive, tape_work));
                 Box::pin(async move {
                     let gone = |error: crate::vtl::drive::DriveGone| Completion::Cdb(Err(error.to_string()));
                     running.await.unwrap_or_else(gone).into()
                 })
             }
-            (Work::RobotCdb(cdb), Device::Robot { lease, nexus }) => {
-                Box::pin(execute_robot(lease.loader().clone(), nexus.clone(), cdb))
+            (Work::RobotCdb(cdb), Device::Robot { lease, personality, nexus }) => {
+                Box::pin(execute_robot(lease.loader().clone(), personality.clone(), nexus.clone(), cdb))
             }
             (Work::Listen, _) => {
                 let addresses = self.data.listen(&self.world.data, self.local).await;
@@ -355,7 +359,7 @@ impl Connection {
 
     fn drive_status(&self) -> Option<crate::vtl::drive::DriveStatus> {
         match &self.device {
-            Device::Tape(lease) => Some(lease.drive().status()),
+            Device::Tape { lease, .. } => Some(lease.drive().status()),
             Device::None | Device::Robot { .. } => None,
         }
     }
@@ -391,13 +395,14 @@ pub(super) async fn refuse(mut socket: TcpStream, text: &str) {
 }
 
 /// Takes the drive; waits a moment for one whose holder is just leaving.
-async fn open_tape(drive: DriveHandle, holder: Holder) -> Done {
+async fn open_tape(unit: DriveUnit, holder: Holder) -> Done {
+    let DriveUnit { drive, personality } = unit;
     let begun = Instant::now();
     loop {
         let occupied = match drive.acquire(&holder) {
             Ok(lease) => {
                 let completion = Completion::TapeOpened(Ok(drive.status()));
-                return Done::Opened(Device::Tape(lease), completion);
+                return Done::Opened(Device::Tape { lease, personality }, completion);
             }
             Err(NotAcquired::Occupied(occupied)) => occupied,
             Err(retired @ NotAcquired::Retired) => {
@@ -413,10 +418,16 @@ async fn open_tape(drive: DriveHandle, holder: Holder) -> Done {
 }
 
 /// The robot may wait for drives, so its commands run on a thread that may block.
-async fn execute_robot(loader: Arc<Loader>, nexus: Arc<Mutex<Nexus>>, cdb: Cdb) -> Done {
+async fn execute_robot(
+    loader: Arc<Loader>,
+    personality: Arc<Personality>,
+    nexus: Arc<Mutex<Nexus>>,
+    cdb: Cdb,
+) -> Done {
     let executed = tokio::task::spawn_blocking(move || {
         let mut nexus = nexus.lock().unwrap_or_else(PoisonError::into_inner);
-        changer::execute(&loader, &mut nexus, &cdb.bytes, &cdb.data_out, cdb.allocation_bytes)
+        let Cdb { bytes, data_out, allocation_bytes, .. } = &cdb;
+        changer::execute(&loader, &personality, &mut nexus, bytes, data_out, *allocation_bytes)
     });
     Completion::Cdb(executed.await.map_err(|error| format!("internal fault in the robot: {error}"))).into()
 }

@@ -15,6 +15,7 @@ pub use listener::{Listeners, bind};
 pub use registry::{Registry, SessionEntry};
 
 use super::session::Facts;
+use crate::scsi::personality::Personality;
 use crate::vtl::drive::DriveHandle;
 use crate::vtl::loader::Loader;
 use std::net::Ipv4Addr;
@@ -28,13 +29,38 @@ pub struct World {
     /// What sessions are told; its devices have the same indices as `drives` and `robots`.
     pub facts: Facts,
     /// The drives.
-    pub drives: Vec<DriveHandle>,
-    /// The robots: each is its loader's.
-    pub robots: Vec<Arc<Loader>>,
+    pub drives: Vec<DriveUnit>,
+    /// The robots.
+    pub robots: Vec<RobotUnit>,
     /// How data connections are offered.
     pub data: DataSettings,
     /// Sessions at one time.
     pub sessions_max: usize,
+}
+
+/// A drive, and who it says it is.
+#[derive(Clone)]
+pub struct DriveUnit {
+    /// The drive.
+    pub drive: DriveHandle,
+    /// Its loader's.
+    pub personality: Arc<Personality>,
+}
+
+/// A loader's robot, and who it says it is.
+#[derive(Clone)]
+pub struct RobotUnit {
+    /// The loader.
+    pub loader: Arc<Loader>,
+    /// The loader's.
+    pub personality: Arc<Personality>,
+}
+
+impl World {
+    /// The drives alone.
+    pub fn handles(&self) -> impl Iterator<Item = &DriveHandle> {
+        self.drives.iter().map(|unit| &unit.drive)
+    }
 }
 
 /// Everything that sessions share.

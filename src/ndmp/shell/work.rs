@@ -3,6 +3,7 @@
 //! It must not wait for anything but the drive.
 
 use crate::ndmp::session::{Cdb, Completion, TapeWork};
+use crate::scsi::personality::DrivePersonality;
 use crate::scsi::{self, Nexus};
 use crate::vtl::drive::{Drive, MarkRule};
 
@@ -10,17 +11,18 @@ use crate::vtl::drive::{Drive, MarkRule};
 const MARKS: MarkRule = MarkRule::StopBefore;
 
 /// Does the work.
-pub(super) fn perform(drive: &mut Drive, work: TapeWork) -> Completion {
+pub(super) fn perform(drive: &mut Drive, personality: &DrivePersonality, work: TapeWork) -> Completion {
     match work {
         TapeWork::Read { bytes_max } => Completion::Read(drive.host_read(bytes_max, MARKS)),
         TapeWork::Write(record) => Completion::Done(drive.host_write(&record)),
         TapeWork::Motion { motion, count } => Completion::Moved(drive.host_motion(motion, count, MARKS)),
         TapeWork::Filemarks(count) => Completion::Done(drive.host_filemarks(count)),
         TapeWork::Terminate => Completion::Done(drive.host_terminate()),
-        TapeWork::Cdb(cdb) => Completion::Cdb(Ok(execute(drive, &cdb))),
+        TapeWork::Cdb(cdb) => Completion::Cdb(Ok(execute(drive, personality, &cdb))),
     }
 }
 
-fn execute(drive: &mut Drive, cdb: &Cdb) -> scsi::outcome::Outcome {
-    scsi::drive::execute(drive, &mut Nexus::default(), &cdb.bytes, &cdb.data_out, cdb.allocation_bytes)
+fn execute(drive: &mut Drive, personality: &DrivePersonality, cdb: &Cdb) -> scsi::outcome::Outcome {
+    let Cdb { bytes, data_out, allocation_bytes, .. } = cdb;
+    scsi::drive::execute(drive, personality, &mut Nexus::default(), bytes, data_out, *allocation_bytes)
 }

@@ -12,49 +12,56 @@ mod tests;
 use tracing::warn;
 
 use super::cdb::{self, Cdb};
-use super::identity::{self, DeviceIdentity};
+use super::identity::DeviceIdentity;
 use super::outcome::Outcome;
+use super::personality::Personality;
 use super::sense::Sense;
 use super::{Nexus, common};
 use crate::vtl::bay::BayError;
 use crate::vtl::loader::{Loader, MoveError, MovedBy};
 
-/// Executes a command on a loader's robot. `allocation_bytes` is the most data the caller takes; no command takes data
+/// Executes a command on a loader's robot, which is what `personality` says. `allocation_bytes` is the most data the caller takes; no command takes data
 /// from `_data_out` yet. May block while a drive loads or unloads.
 #[must_use]
 pub fn execute(
     loader: &Loader,
+    personality: &Personality,
     nexus: &mut Nexus,
     cdb: &[u8],
     _data_out: &[u8],
     allocation_bytes: u32,
 ) -> Outcome {
-    Cdb::new(cdb, allocation_bytes).and_then(|cdb| dispatch(loader, nexus, &cdb)).into()
+    Cdb::new(cdb, allocation_bytes).and_then(|cdb| dispatch(loader, personality, nexus, &cdb)).into()
 }
 
 /// The robot's INQUIRY identity.
 #[must_use]
-pub fn identity(loader: &Loader) -> DeviceIdentity {
+pub fn identity<'a>(loader: &Loader, personality: &'a Personality) -> DeviceIdentity<'a> {
     DeviceIdentity {
-        product: identity::CHANGER,
+        profile: &personality.changer.device,
         serial: loader.serial(),
         world_wide_name: loader.identity().world_wide_name(),
     }
 }
 
-fn dispatch(loader: &Loader, nexus: &mut Nexus, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+fn dispatch(
+    loader: &Loader,
+    personality: &Personality,
+    nexus: &mut Nexus,
+    cdb: &Cdb,
+) -> Result<Vec<u8>, Sense> {
     match cdb.opcode() {
         // REZERO UNIT shares its code with REWIND; the hand of this robot is always at rest.
         cdb::TEST_UNIT_READY | cdb::REWIND => Ok(Vec::new()),
         cdb::REQUEST_SENSE => common::request_sense(cdb, Sense::NONE),
-        cdb::INQUIRY => common::inquiry(cdb, &identity(loader)),
-        cdb::MODE_SENSE_6 | cdb::MODE_SENSE_10 => mode::sense(loader, cdb),
+        cdb::INQUIRY => common::inquiry(cdb, &identity(loader, personality), &[]),
+        cdb::MODE_SENSE_6 | cdb::MODE_SENSE_10 => mode::sense(loader, &personality.changer, cdb),
         cdb::PREVENT_ALLOW => {
             nexus.prevent_removal = common::prevent(cdb)?;
             Ok(Vec::new())
         }
         cdb::REPORT_LUNS => common::report_luns(cdb),
-        cdb::READ_ELEMENT_STATUS => status::read(loader, cdb),
+        cdb::READ_ELEMENT_STATUS => status::read(loader, personality, cdb),
         cdb::INITIALIZE_ELEMENT_STATUS
         | cdb::INITIALIZE_ELEMENT_STATUS_RANGE
         | cdb::INITIALIZE_ELEMENT_STATUS_RANGE_VENDOR => initialize(loader),

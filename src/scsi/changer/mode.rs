@@ -2,6 +2,7 @@
 
 use crate::scsi::cdb::Cdb;
 use crate::scsi::mode::{self, Header, Page};
+use crate::scsi::personality::ChangerPersonality;
 use crate::scsi::sense::Sense;
 use crate::vtl::loader::Loader;
 
@@ -15,9 +16,10 @@ const IMPORT_EXPORT: u8 = 0x04;
 const DATA_TRANSFER: u8 = 0x08;
 
 /// MODE SENSE(6) and (10). A changer has no block descriptor.
-pub(super) fn sense(loader: &Loader, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+pub(super) fn sense(loader: &Loader, personality: &ChangerPersonality, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     let header = Header { medium_type: 0, device_specific: 0, block_descriptor: &[] };
-    mode::sense(cdb, &header, &[addresses(loader), geometry(), capabilities(loader)])
+    let own = [addresses(loader), geometry(), capabilities(loader)];
+    mode::sense(cdb, &header, &mode::with_further(own, &personality.device.mode_pages))
 }
 
 fn addresses(loader: &Loader) -> Page {

@@ -5,7 +5,10 @@
 //! small; only whole descriptors are sent, and a page header only with a descriptor behind it.
 
 use crate::scsi::cdb::Cdb;
-use crate::scsi::identity::{CODE_SET_ASCII, DESIGNATOR_T10_VENDOR, DRIVE, t10_designator};
+use crate::scsi::identity::{
+    CODE_SET_ASCII, DESIGNATOR_T10_VENDOR, DESIGNATOR_VENDOR_SPECIFIC, t10_designator,
+};
+use crate::scsi::personality::{DriveIdentifier, Personality};
 use crate::scsi::sense::Sense;
 use crate::vtl::element::ElementKind;
 use crate::vtl::loader::{Element, Loader};
@@ -17,7 +20,8 @@ const DESCRIPTOR_BYTES: usize = 12;
 const VOLUME_TAG_BYTES: usize = 36;
 /// Code set, type and length of the device identifier: there even when no identifier is.
 const IDENTIFIER_HEADER_BYTES: usize = 4;
-const IDENTIFIER_BYTES: usize = 34;
+/// Vendor, product and serial number.
+const T10_IDENTIFIER_BYTES: usize = 34;
 
 const FULL: u8 = 0x01;
 const BY_OPERATOR: u8 = 0x02;
@@ -30,7 +34,8 @@ const MEDIUM_IS_DATA: u8 = 0x01;
 
 /// What the CDB asks for.
 #[derive(Clone, Copy)]
-struct Request {
+struct Request<'a> {
+    personality: &'a Personality,
     kind: Option<ElementKind>,
     start: u16,
     count: u16,
@@ -39,8 +44,8 @@ struct Request {
 }
 
 /// Answers READ ELEMENT STATUS. CURDATA asks for an answer without motion, which every answer is.
-pub(super) fn read(loader: &Loader, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
-    let request = Request::new(cdb)?;
+pub(super) fn read(loader: &Loader, personality: &Personality, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
+    let request = Request::new(personality, cdb)?;
     let elements = loader.elements().elements;
     if elements.last().is_none_or(|last| request.start > last.address) {
         return Err(Sense::INVALID_ELEMENT.at_byte(2));
@@ -55,8 +60,8 @@ pub(super) fn read(loader: &Loader, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
     Ok(encode(&request, &chosen, cdb.room(cdb.u24::<7>())))
 }
 
-impl Request {
-    fn new(cdb: &Cdb) -> Result<Self, Sense> {
+impl<'a> Request<'a> {
+    fn new(personality: &'a Personality, cdb: &Cdb) -> Result<Self, Sense> {
         let kind = match cdb.byte::<1>() & 0x0f {
             0 => None,
             1 => Some(ElementKind::Transport),
@@ -66,6 +71,7 @@ impl Request {
             _ => return Err(Sense::invalid_bit(1, 3)),
         };
         Ok(Self {
+            personality,
             kind,
             start: cdb.u16::<2>(),
             count: cdb.u16::<4>(),
@@ -74,16 +80,39 @@ impl Request {
         })
     }
 
+    fn identifier_bytes(&self) -> usize {
+        match self.personality.changer.drive_identifier {
+            DriveIdentifier::VendorProductSerial => T10_IDENTIFIER_BYTES,
+            DriveIdentifier::Serial { characters } => characters.into(),
+        }
+    }
+
+    /// The identifier of the drive with this serial number, and its header.
+    fn identifier(&self, serial: &str) -> Vec<u8> {
+        let (designator, mut identifier) = match self.personality.changer.drive_identifier {
+            DriveIdentifier::VendorProductSerial => {
+                let product = &self.personality.drive.device.product;
+                (DESIGNATOR_T10_VENDOR, t10_designator(product, serial).to_vec())
+            }
+            DriveIdentifier::Serial { .. } => (DESIGNATOR_VENDOR_SPECIFIC, serial.as_bytes().to_vec()),
+        };
+        let length = self.identifier_bytes();
+        identifier.resize(length, b' ');
+        let mut data = vec![CODE_SET_ASCII, designator, 0, u8::try_from(length).unwrap_or(u8::MAX)];
+        data.extend(identifier);
+        data
+    }
+
     fn descriptor_bytes(&self, kind: ElementKind) -> usize {
         DESCRIPTOR_BYTES
             + if self.volume_tags { VOLUME_TAG_BYTES } else { 0 }
             + IDENTIFIER_HEADER_BYTES
-            + if self.identifiers && kind == ElementKind::DataTransfer { IDENTIFIER_BYTES } else { 0 }
+            + if self.identifiers && kind == ElementKind::DataTransfer { self.identifier_bytes() } else { 0 }
     }
 }
 
 /// `chosen` in ascending order of address, in at most `room` bytes.
-fn encode(request: &Request, chosen: &[&Element], room: usize) -> Vec<u8> {
+fn encode(request: &Request<'_>, chosen: &[&Element], room: usize) -> Vec<u8> {
     let pages: Vec<&[&Element]> = chosen.chunk_by(|a, b| a.kind == b.kind).collect();
     let total = pages.iter().map(|page| PAGE_HEADER_BYTES + page_bytes(request, page)).sum::<usize>();
     let mut data = Vec::with_capacity(room.min(HEADER_BYTES + total));
@@ -101,7 +130,7 @@ fn encode(request: &Request, chosen: &[&Element], room: usize) -> Vec<u8> {
 }
 
 /// Appends a page as far as whole descriptors fit. False when something did not.
-fn append_page(request: &Request, page: &[&Element], room: usize, data: &mut Vec<u8>) -> bool {
+fn append_page(request: &Request<'_>, page: &[&Element], room: usize, data: &mut Vec<u8>) -> bool {
     let Some(kind) = page.first().map(|first| first.kind) else { return true };
     let descriptor_bytes = request.descriptor_bytes(kind);
     let fitting = room.saturating_sub(data.len() + PAGE_HEADER_BYTES) / descriptor_bytes;
@@ -118,7 +147,7 @@ fn append_page(request: &Request, page: &[&Element], room: usize, data: &mut Vec
     fitting >= page.len()
 }
 
-fn append_descriptor(request: &Request, element: &Element, data: &mut Vec<u8>) {
+fn append_descriptor(request: &Request<'_>, element: &Element, data: &mut Vec<u8>) {
     let full = element.tape.is_some();
     let end = data.len() + request.descriptor_bytes(element.kind);
     data.extend(element.address.to_be_bytes());
@@ -134,8 +163,7 @@ fn append_descriptor(request: &Request, element: &Element, data: &mut Vec<u8>) {
         data.extend(volume_tag(element));
     }
     if let Some(serial) = element.drive_serial.as_ref().filter(|_| request.identifiers) {
-        data.extend([CODE_SET_ASCII, DESIGNATOR_T10_VENDOR, 0, 34]);
-        data.extend(t10_designator(&DRIVE, serial));
+        data.extend(request.identifier(serial));
     }
     // Zeros where there is no identifier: every descriptor of a page has the length that the page states.
     data.resize(end, 0);
@@ -167,7 +195,7 @@ fn volume_tag(element: &Element) -> [u8; VOLUME_TAG_BYTES] {
     tag
 }
 
-fn page_bytes(request: &Request, page: &[&Element]) -> usize {
+fn page_bytes(request: &Request<'_>, page: &[&Element]) -> usize {
     page.first().map_or(0, |first| request.descriptor_bytes(first.kind) * page.len())
 }
 

@@ -9,6 +9,17 @@ use crate::scsi::sense::SenseKey;
 use crate::vtl::element::Place;
 use crate::vtl::loader::fake::Site;
 
+/// As our own robot.
+fn execute(
+    loader: &Loader,
+    nexus: &mut Nexus,
+    cdb: &[u8],
+    data_out: &[u8],
+    allocation_bytes: u32,
+) -> Outcome {
+    super::execute(loader, &Personality::honest(), nexus, cdb, data_out, allocation_bytes)
+}
+
 /// Two drives, one mail slot, three slots. VLT001L8 is in drive 0 and came from slot 0; VLT002L8 is in slot 1.
 fn small() -> (Site, Loader) {
     let site = Site::new(3, 1, 0);

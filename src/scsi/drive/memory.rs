@@ -4,7 +4,8 @@
 //! Must not know where it is kept.
 
 use super::modes::DENSITY_LTO8;
-use super::{Handled, Request, fault, identity, ready};
+use super::{Handled, Request, fault, ready};
+use crate::scsi::personality::DrivePersonality;
 use crate::scsi::sense::Sense;
 use crate::vtl::tape_drive::{CartridgeMemory, TapeDrive};
 
@@ -42,10 +43,10 @@ pub(super) fn read_attribute(request: &mut Request<'_>) -> Handled {
     if cdb.byte::<7>() != 0 {
         return Err(Sense::invalid_byte(7)); // the one partition
     }
-    let drive = &mut *request.drive;
+    let (drive, personality) = (&mut *request.drive, request.personality);
     ready(drive)?;
     let memory = drive.cartridge_memory().map_err(|error| fault::sense(drive, &error))?;
-    let attributes = attributes(drive, &memory);
+    let attributes = attributes(drive, personality, &memory);
     let data = match action {
         VALUES | LIST => {
             let chosen: Vec<_> = attributes.iter().filter(|attribute| attribute.id >= first).collect();
@@ -78,11 +79,15 @@ fn encode(attribute: &Attribute) -> Vec<u8> {
 }
 
 /// The attributes, in ascending order (SPC-4 tables 331 to 341).
-fn attributes(drive: &mut dyn TapeDrive, memory: &CartridgeMemory) -> Vec<Attribute> {
+fn attributes(
+    drive: &mut dyn TapeDrive,
+    personality: &DrivePersonality,
+    memory: &CartridgeMemory,
+) -> Vec<Attribute> {
     const MEDIUM_DATA: u8 = 0x00;
     const MEDIUM_WORM: u8 = 0x80;
     let eight = |id, value: u64| number(id, &value.to_be_bytes());
-    let product = identity(drive).product;
+    let product = personality.device.product;
     let vendor = String::from_utf8_lossy(&product.vendor).into_owned();
     let (life, load) = (&memory.lifetime, &memory.this_load);
     let medium_type = if memory.is_worm { MEDIUM_WORM } else { MEDIUM_DATA };

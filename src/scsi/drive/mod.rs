@@ -18,8 +18,9 @@ mod reserve;
 mod tests;
 
 use super::cdb::Cdb;
-use super::identity::{self, DeviceIdentity};
+use super::identity::{DeviceIdentity, Page};
 use super::outcome::Outcome;
+use super::personality::DrivePersonality;
 use super::sense::Sense;
 use super::{Nexus, common};
 use crate::vtl::tape_drive::{Medium, TapeDrive};
@@ -27,6 +28,7 @@ use crate::vtl::tape_drive::{Medium, TapeDrive};
 /// A command on its way: what it is for, from whom, and what came with it.
 struct Request<'a> {
     drive: &'a mut dyn TapeDrive,
+    personality: &'a DrivePersonality,
     nexus: &'a mut Nexus,
     cdb: &'a Cdb,
     data_out: &'a [u8],
@@ -40,21 +42,22 @@ type Handled = Result<Outcome, Sense>;
 #[must_use]
 pub fn execute(
     drive: &mut dyn TapeDrive,
+    personality: &DrivePersonality,
     nexus: &mut Nexus,
     cdb: &[u8],
     data_out: &[u8],
     allocation_bytes: u32,
 ) -> Outcome {
     let handled = Cdb::new(cdb, allocation_bytes)
-        .and_then(|cdb| dispatch(&mut Request { drive, nexus, cdb: &cdb, data_out }));
+        .and_then(|cdb| dispatch(&mut Request { drive, personality, nexus, cdb: &cdb, data_out }));
     handled.unwrap_or_else(|sense| Err(sense).into())
 }
 
 /// The drive's INQUIRY identity.
 #[must_use]
-pub fn identity(drive: &dyn TapeDrive) -> DeviceIdentity {
+pub fn identity<'a>(drive: &dyn TapeDrive, personality: &'a DrivePersonality) -> DeviceIdentity<'a> {
     DeviceIdentity {
-        product: identity::DRIVE,
+        profile: &personality.device,
         serial: drive.serial(),
         world_wide_name: drive.world_wide_name(),
     }
@@ -110,27 +113,15 @@ fn request_sense(request: &mut Request<'_>) -> Handled {
 
 /// INQUIRY, with the pages that only tape drives have (SSC-3 8.4).
 fn inquiry(request: &mut Request<'_>) -> Handled {
-    const SUPPORTED_PAGES: u8 = 0x00;
     const CAPABILITIES: u8 = 0xb0;
     const MANUFACTURER_SERIAL_NUMBER: u8 = 0xb1;
     const WORM: u8 = 0x01;
-    let (cdb, device) = (request.cdb, identity(request.drive));
-    let body = match cdb.byte::<2>() {
-        _ if cdb.byte::<1>() & 0x03 != 1 => return Ok(common::inquiry(cdb, &device).into()),
-        SUPPORTED_PAGES => {
-            let listed = device.vpd(SUPPORTED_PAGES).unwrap_or_default();
-            let mut pages = listed.get(4..).unwrap_or_default().to_vec();
-            pages.extend([CAPABILITIES, MANUFACTURER_SERIAL_NUMBER]);
-            pages
-        }
-        CAPABILITIES => vec![WORM, 0],
-        MANUFACTURER_SERIAL_NUMBER => device.serial.clone().into_bytes(),
-        _ => return Ok(common::inquiry(cdb, &device).into()),
-    };
-    let mut data = vec![device.product.peripheral(), cdb.byte::<2>()];
-    data.extend(u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes());
-    data.extend(body);
-    Ok(Ok(cdb.cut(data, cdb.u16::<3>())).into())
+    let device = identity(request.drive, request.personality);
+    let pages = [
+        Page { code: CAPABILITIES, bytes: vec![WORM, 0] },
+        Page { code: MANUFACTURER_SERIAL_NUMBER, bytes: device.serial.clone().into_bytes() },
+    ];
+    Ok(common::inquiry(request.cdb, &device, &pages).into())
 }
 
 fn report_luns(request: &mut Request<'_>) -> Handled {

@@ -8,6 +8,7 @@ use super::{Handled, Request};
 use crate::scsi::cdb::MODE_SELECT_6;
 use crate::scsi::mode::{self, Header, Page};
 use crate::scsi::outcome::Outcome;
+use crate::scsi::personality::DrivePersonality;
 use crate::scsi::sense::Sense;
 use crate::vtl::tape_drive::{Medium, TapeDrive};
 
@@ -34,7 +35,7 @@ const BLOCK_DESCRIPTOR_BYTES: usize = 8;
 /// MODE SENSE(6) and (10).
 pub(super) fn mode_sense(request: &mut Request<'_>) -> Handled {
     let drive = &mut *request.drive;
-    let pages = pages(drive);
+    let pages = pages(drive, request.personality);
     let descriptor = block_descriptor(drive);
     let header = Header {
         medium_type: medium_type(drive),
@@ -63,15 +64,16 @@ fn block_descriptor(drive: &mut dyn TapeDrive) -> [u8; BLOCK_DESCRIPTOR_BYTES] {
     [DENSITY_LTO8, 0, 0, 0, 0, high, middle, low]
 }
 
-fn pages(drive: &mut dyn TapeDrive) -> [Page; 6] {
-    [
+fn pages(drive: &mut dyn TapeDrive, personality: &DrivePersonality) -> Vec<Page> {
+    let own = [
         Page { code: ERROR_RECOVERY, parameters: vec![0; 10] },
         Page { code: DISCONNECT_RECONNECT, parameters: vec![0; 14] },
         data_compression(drive.compresses()),
         device_configuration(drive.compresses()),
         medium_partition(drive.capacity_bytes()),
         informational_exceptions(),
-    ]
+    ];
+    mode::with_further(own, &personality.device.mode_pages)
 }
 
 /// Whether data is compressed is the configuration's to say; then both ways, by an algorithm that SCSI has no number of.
@@ -130,7 +132,7 @@ pub(super) fn mode_select(request: &mut Request<'_>) -> Handled {
         return Ok(Outcome::taken(0));
     }
     let list = request.data_out.get(..usize::from(length)).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
-    let wanted = check_list(request.drive, list, is_short)?;
+    let wanted = check_list(request.drive, request.personality, list, is_short)?;
     let settings = request.drive.settings();
     settings.is_buffered = wanted.is_buffered;
     settings.block_bytes = wanted.block_bytes.unwrap_or(settings.block_bytes);
@@ -138,7 +140,12 @@ pub(super) fn mode_select(request: &mut Request<'_>) -> Handled {
 }
 
 /// The mode parameter header, then at most one block descriptor, then pages.
-fn check_list(drive: &mut dyn TapeDrive, list: &[u8], is_short: bool) -> Result<Wanted, Sense> {
+fn check_list(
+    drive: &mut dyn TapeDrive,
+    personality: &DrivePersonality,
+    list: &[u8],
+    is_short: bool,
+) -> Result<Wanted, Sense> {
     let header_bytes = if is_short { 4 } else { 8 };
     let header = list.get(..header_bytes).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
     let (device_specific, device_specific_at) = if is_short { (header[2], 2) } else { (header[3], 3) };
@@ -156,7 +163,7 @@ fn check_list(drive: &mut dyn TapeDrive, list: &[u8], is_short: bool) -> Result<
     let pages_at = header_bytes + descriptor_bytes;
     let descriptor = list.get(header_bytes..pages_at).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
     let block_bytes = check_descriptor(drive, descriptor, header_bytes)?;
-    check_pages(drive, list, pages_at)?;
+    check_pages(&pages(drive, personality), list, pages_at)?;
     Ok(Wanted { block_bytes, is_buffered: device_specific & BUFFERED_MODE_MASK != 0 })
 }
 
@@ -181,8 +188,7 @@ fn check_descriptor(drive: &mut dyn TapeDrive, descriptor: &[u8], at: usize) -> 
 }
 
 /// Every page in the list must be one of ours, and say what it says already.
-fn check_pages(drive: &mut dyn TapeDrive, list: &[u8], mut at: usize) -> Result<(), Sense> {
-    let known = pages(drive);
+fn check_pages(known: &[Page], list: &[u8], mut at: usize) -> Result<(), Sense> {
     while let Some(&code) = list.get(at) {
         let page = known.iter().find(|page| page.code == code & 0x7f).ok_or_else(|| invalid_at(at))?;
         let length = *list.get(at + 1).ok_or(Sense::PARAMETER_LIST_LENGTH)?;

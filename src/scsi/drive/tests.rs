@@ -5,9 +5,21 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 
 use super::*;
+use crate::scsi::personality::Personality;
 use crate::vtl::tape_drive::{
     CartridgeMemory, DriveError, DriveSettings, Position, ReadRecord, RecordLimits, SpaceEnd, Spaced,
 };
+
+/// As our own drive.
+fn execute(
+    drive: &mut dyn TapeDrive,
+    nexus: &mut Nexus,
+    cdb: &[u8],
+    data_out: &[u8],
+    allocation_bytes: u32,
+) -> Outcome {
+    super::execute(drive, &Personality::honest().drive, nexus, cdb, data_out, allocation_bytes)
+}
 
 /// A tape as a string: `r` a record of four bytes, `m` a filemark. What records hold is tested on real tapes
 /// (`tests/scsi_drive.rs`).

@@ -58,7 +58,10 @@ impl Loader {
         let mut next = map.clone();
         let barcode = match barcode {
             Some(barcode) => barcode,
-            None => Barcode::next_in_family(&self.new_tapes().family, next.tapes.keys())?,
+            None => {
+                let family = self.new_tapes().family;
+                Barcode::next_in_family(&family, self.settings.generation, next.tapes.keys())?
+            }
         };
         let name = || self.settings.name.clone();
         let is_there = fs::symlink_metadata(self.tape_directory(&barcode)).is_ok();

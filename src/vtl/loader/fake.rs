@@ -12,6 +12,7 @@ use super::{Loader, LoaderError, LoaderSettings};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::bay::{Bay, BayError};
 use crate::vtl::element::ElementLayout;
+use crate::vtl::generation::Generation;
 use crate::vtl::inventory::{Cartridges, FoundTape, HeldTape, NewCartridge};
 
 /// What is wrong with a tape whose making was interrupted.
@@ -142,6 +143,7 @@ impl Site {
             slots,
             mail_slots,
             layout: ElementLayout::default(),
+            generation: Generation::Lto8,
             tape_capacity_bytes: 1 << 20,
             tape_family: "VLT".into(),
             first_tapes,

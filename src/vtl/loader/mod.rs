@@ -38,6 +38,7 @@ pub use self::retire::{NewTapes, RobotLease};
 use super::barcode::{Barcode, BarcodeError};
 use super::bay::Bay;
 use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Place};
+use super::generation::Generation;
 use super::inventory::{Cartridges, FoundTape, InventoryChange, NewCartridge, reconcile};
 use super::slots::file::{self, SlotFileError};
 use super::slots::{Entry, SlotMap};
@@ -63,6 +64,8 @@ pub struct LoaderSettings {
     pub tape_capacity_bytes: u64,
     /// What the barcodes of the tapes it makes begin with.
     pub tape_family: String,
+    /// The generation of its drives, and of the tapes it makes.
+    pub generation: Generation,
     /// How many tapes a new loader is given.
     pub first_tapes: u32,
     /// At opening, takes the tapes that stand in the robot as sound if their directories are there: to look at each of very
@@ -447,7 +450,7 @@ impl Loader {
         }
         let family = &self.settings.tape_family;
         let first: BTreeSet<Barcode> = (1..=self.settings.first_tapes)
-            .map(|n| Barcode::in_family(family, n))
+            .map(|n| Barcode::in_family(family, n, self.settings.generation))
             .collect::<Result<_, _>>()?;
         if known.tapes.keys().all(|barcode| first.contains(barcode)) {
             let sound = |barcode| known.tapes.get(barcode).is_some_and(|entry| entry.place != Place::Shelf);

@@ -301,7 +301,8 @@ impl Model {
     fn new() -> Self {
         let site = Site::new(5, 1, 3);
         let open = Some(site.open(2));
-        let on_disk = (1..=3).map(|number| Barcode::in_family("VLT", number).unwrap()).collect();
+        let on_disk =
+            (1..=3).map(|number| Barcode::in_family("VLT", number, Generation::Lto8).unwrap()).collect();
         Self { site, open, on_disk }
     }
 

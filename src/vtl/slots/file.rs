@@ -357,11 +357,12 @@ fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Slot
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vtl::generation::Generation;
 
     fn map(tapes: u16) -> SlotMap {
         let mut map = SlotMap::new(Uuid::from_u128(7));
         for index in 0..tapes {
-            let barcode = Barcode::in_family("VLT", index.into()).unwrap();
+            let barcode = Barcode::in_family("VLT", index.into(), Generation::Lto8).unwrap();
             map.tapes.insert(barcode, Entry::at(Place::Slot(index)));
         }
         map.tapes.insert(
