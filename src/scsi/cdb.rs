@@ -91,6 +91,7 @@ const MAXIMUM_BYTES: usize = 16;
 pub struct Cdb {
     /// The CDB, zeros behind it: fields are read without a bound check that could fail.
     bytes: [u8; MAXIMUM_BYTES],
+    length: usize,
     limit_bytes: u32,
 }
 
@@ -99,7 +100,7 @@ impl Cdb {
     /// caller can take, whatever the CDB says.
     ///
     /// # Errors
-    /// INVALID FIELD IN CDB for a wrong length.
+    /// INVALID FIELD IN CDB for a wrong length, with a pointer at the operation code that asks for another.
     pub fn new(cdb: &[u8], limit_bytes: u32) -> Result<Self, Sense> {
         let right = match cdb.first().map(|opcode| opcode >> 5) {
             None => false,
@@ -111,11 +112,17 @@ impl Cdb {
             Some(_) => matches!(cdb.len(), 6 | 10 | 12 | 16),
         };
         if !right {
-            return Err(Sense::INVALID_FIELD);
+            return Err(Sense::invalid_byte(0));
         }
         let mut bytes = [0; MAXIMUM_BYTES];
         bytes[..cdb.len()].copy_from_slice(cdb);
-        Ok(Self { bytes, limit_bytes })
+        Ok(Self { bytes, length: cdb.len(), limit_bytes })
+    }
+
+    /// All its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
     }
 
     /// The operation code.

@@ -7,6 +7,7 @@
 
 pub mod cdb;
 pub mod changer;
+mod commands;
 pub mod common;
 pub mod drive;
 pub mod identity;

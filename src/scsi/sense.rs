@@ -109,7 +109,8 @@ impl Sense {
     /// The parameter list has the wrong length.
     pub const PARAMETER_LIST_LENGTH: Self = Self::new(SenseKey::IllegalRequest, 0x1a, 0x00);
     /// The command is not known.
-    pub const INVALID_OPERATION_CODE: Self = Self::new(SenseKey::IllegalRequest, 0x20, 0x00);
+    pub const INVALID_OPERATION_CODE: Self =
+        Self { field: Some(Self::whole(0)), ..Self::new(SenseKey::IllegalRequest, 0x20, 0x00) };
     /// There is no such element, or not for this command.
     pub const INVALID_ELEMENT: Self = Self::new(SenseKey::IllegalRequest, 0x21, 0x01);
     /// A field of the CDB is not supported.

@@ -18,6 +18,7 @@ mod reserve;
 mod tests;
 
 use super::cdb::Cdb;
+use super::commands::{Handled, find};
 use super::identity::{DeviceIdentity, Page};
 use super::outcome::Outcome;
 use super::personality::DrivePersonality;
@@ -33,9 +34,6 @@ struct Request<'a> {
     cdb: &'a Cdb,
     data_out: &'a [u8],
 }
-
-/// What a handler gives back. Data together with sense is an outcome too.
-type Handled = Result<Outcome, Sense>;
 
 /// Executes a command on a drive. `data_out` is the initiator's data, `allocation_bytes` the most data that it takes. May
 /// block while the tape moves.
@@ -64,12 +62,12 @@ pub fn identity<'a>(drive: &dyn TapeDrive, personality: &'a DrivePersonality) ->
 }
 
 fn dispatch(request: &mut Request<'_>) -> Handled {
-    let command = commands::find(request.cdb)?;
+    let command = find(commands::COMMANDS, request.cdb)?;
     tracing::trace!(command = command.name, "drive");
     if command.reports_attention {
         attention(request)?;
     }
-    if reserve::is_conflict(request, command.conflict) {
+    if reserve::is_conflict(request, command.conflict_of(request.cdb)) {
         return Ok(Outcome::conflict());
     }
     (command.handler)(request)

@@ -3,8 +3,8 @@
 //! Reservations are the drive's and last as long as it is powered; initiators are told apart by `Nexus::initiator`. Must not
 //! know what a command does that it keeps away.
 
-use super::commands::Conflict;
-use super::{Handled, Request, done};
+use super::{Request, done};
+use crate::scsi::commands::{Conflict, Handled};
 use crate::scsi::outcome::Outcome;
 use crate::scsi::sense::Sense;
 use crate::vtl::tape_drive::Reservations;
@@ -28,9 +28,16 @@ pub(super) fn is_conflict(request: &mut Request<'_>, conflict: Conflict) -> bool
     match conflict {
         Conflict::Never => false,
         Conflict::Plain => is_anothers,
+        Conflict::Exclusive => is_anothers || is_exclusive(reservations) && !may_use(reservations, me),
         // One position for all: whoever reads moves the tape under the writer, so every type keeps readers away too.
         Conflict::Any => is_anothers || !may_use(reservations, me),
     }
+}
+
+fn is_exclusive(reservations: &Reservations) -> bool {
+    reservations.holder.is_some_and(|(_, kind)| {
+        matches!(kind, EXCLUSIVE_ACCESS | EXCLUSIVE_ACCESS_REGISTRANTS | EXCLUSIVE_ACCESS_ALL)
+    })
 }
 
 fn may_use(reservations: &Reservations, me: u64) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 
 use super::*;
+use crate::scsi::commands::tests as table;
 use crate::scsi::personality::Personality;
 use crate::vtl::tape_drive::{
     CartridgeMemory, DriveError, DriveSettings, Position, ReadRecord, RecordLimits, SpaceEnd, Spaced,
@@ -580,37 +581,18 @@ fn supported_operation_codes_are_those_of_the_table() {
     assert_eq!(sense(&mut drive, &one(1, 0x5e, 0)), Sense::invalid_bit(2, 2));
     assert_eq!(data(&mut drive, &one(0x81, 0, 0)).len(), 10 + 12);
     assert_eq!(sense(&mut drive, &[0xa3, 0x0d, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0]), Sense::invalid_bit(1, 4));
-    let codes: Vec<_> = commands::COMMANDS.iter().map(|c| (c.opcode, c.service_action)).collect();
-    assert!(codes.is_sorted() && codes.windows(2).all(|pair| pair[0] != pair[1]), "{codes:02x?}");
-    for command in commands::COMMANDS {
-        assert!(Cdb::new(command.usage, 0).is_ok(), "{}: length {}", command.name, command.usage.len());
-    }
 }
 
-/// `COMMANDS.md` is made from the table; with TAPESILO_WRITE_COMMANDS set this test writes it.
 #[test]
 fn the_document_says_what_the_table_says() {
-    let mut text = String::from(include_str!("tests/commands_head.md"));
-    for command in commands::COMMANDS {
-        let code = match command.service_action {
-            Some(action) => format!("{:02X}h/{action:02X}h", command.opcode),
-            None => format!("{:02X}h", command.opcode),
-        };
-        let usage: Vec<_> = command.usage[1..].iter().map(|byte| format!("{byte:02x}")).collect();
-        let conflict = match command.conflict {
-            commands::Conflict::Never => "none",
-            commands::Conflict::Plain => "RESERVE",
-            commands::Conflict::Any => "all",
-        };
-        let length = command.usage.len();
-        text += &format!("| {code} | {} | {length} | `{}` | {conflict} |\n", command.name, usage.join(" "));
-    }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/scsi/drive/COMMANDS.md");
-    if std::env::var_os("TAPESILO_WRITE_COMMANDS").is_some() {
-        std::fs::write(path, &text).unwrap();
-    }
-    let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert_eq!(kept, text, "write it anew: TAPESILO_WRITE_COMMANDS=1 cargo test --lib the_document_says");
+    table::check_order(commands::COMMANDS);
+    table::check("drive", "drive", commands::COMMANDS);
+}
+
+#[test]
+fn every_malformed_cdb_is_refused_with_a_pointer() {
+    let mut drive = FakeDrive::with("");
+    table::check_refusals(commands::COMMANDS, |cdb| run(&mut drive, cdb));
 }
 
 proptest! {
