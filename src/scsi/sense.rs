@@ -179,6 +179,13 @@ impl Sense {
         Self { field: Some(field), ..Self::INVALID_PARAMETER }
     }
 
+    /// INVALID FIELD IN PARAMETER LIST, pointing at a field within a byte of the data by its highest bit.
+    #[must_use]
+    pub const fn invalid_parameter_bit(byte: u16, bit: u8) -> Self {
+        let field = FieldPointer { in_data: true, byte, bit: Some(bit) };
+        Self { field: Some(field), ..Self::INVALID_PARAMETER }
+    }
+
     const fn whole(byte: u8) -> FieldPointer {
         FieldPointer { in_data: false, byte: byte as u16, bit: None }
     }

@@ -252,7 +252,9 @@ pub enum DriveError {
     #[error("the drive cannot read tapes of this generation; use a drive that can")]
     Incompatible,
     /// The cartridge's generation can be read here, not written.
-    #[error("the drive can read tapes of this generation, not write them; use a drive that can, or a newer tape")]
+    #[error(
+        "the drive can read tapes of this generation, not write them; use a drive that can, or a newer tape"
+    )]
     ReadOnlyFormat,
     /// The tape must not be written.
     #[error("the tape is write protected; remove the protection or use another tape")]

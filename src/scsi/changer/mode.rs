@@ -35,15 +35,13 @@ fn addresses(loader: &Loader) -> Page {
         counts.drives,
         0,
     ];
-    Page {
-        code: ELEMENT_ADDRESS_ASSIGNMENT,
-        parameters: fields.iter().flat_map(|field| field.to_be_bytes()).collect(),
-    }
+    let parameters = fields.iter().flat_map(|field| field.to_be_bytes()).collect();
+    Page::fixed(ELEMENT_ADDRESS_ASSIGNMENT, parameters)
 }
 
 /// One transport element that cannot turn a tape over.
 fn geometry() -> Page {
-    Page { code: TRANSPORT_GEOMETRY, parameters: vec![0, 0] }
+    Page::fixed(TRANSPORT_GEOMETRY, vec![0, 0])
 }
 
 /// Tapes stay and move everywhere but in the hand; there is no EXCHANGE MEDIUM.
@@ -61,5 +59,5 @@ fn capabilities(loader: &Loader) -> Page {
     parameters[3] = from(STORAGE);
     parameters[4] = from(IMPORT_EXPORT);
     parameters[5] = from(DATA_TRANSFER);
-    Page { code: DEVICE_CAPABILITIES, parameters }
+    Page::fixed(DEVICE_CAPABILITIES, parameters)
 }

@@ -13,16 +13,18 @@ const READ_ERRORS: u8 = 0x03;
 const SEQUENTIAL_ACCESS: u8 = 0x0c;
 const DEVICE_STATUS: u8 = 0x11;
 const TAPE_ALERT_RESPONSE: u8 = 0x12;
+const DEVICE_STATISTICS: u8 = 0x14;
 const VOLUME_STATISTICS: u8 = 0x17;
 const TAPE_ALERT: u8 = 0x2e;
 const TAPE_CAPACITY: u8 = 0x31;
-const PAGES: [u8; 9] = [
+const PAGES: [u8; 10] = [
     SUPPORTED_PAGES,
     WRITE_ERRORS,
     READ_ERRORS,
     SEQUENTIAL_ACCESS,
     DEVICE_STATUS,
     TAPE_ALERT_RESPONSE,
+    DEVICE_STATISTICS,
     VOLUME_STATISTICS,
     TAPE_ALERT,
     TAPE_CAPACITY,
@@ -93,18 +95,32 @@ pub(super) fn log_sense(request: &mut Request<'_>) -> Handled {
     Ok(Ok(cdb.cut(data, cdb.u16::<7>())).into())
 }
 
-/// LOG SELECT (SPC-4 6.7): PCR clears the alerts. What counts the cartridge's life cannot be set.
+/// LOG SELECT (SPC-4 6.7): PCR, or default values asked for (PC 11b), begins to count anew and clears the alerts; on page 00h
+/// all of it. What counts the life of the cartridge or the drive cannot be set.
 pub(super) fn log_select(request: &mut Request<'_>) -> Handled {
+    const DEFAULT_CUMULATIVE: u8 = 3;
     let cdb = request.cdb;
     if cdb.bit::<1>(0) {
         return Err(Sense::invalid_bit(1, 0)); // SP: nothing is saved
     }
-    if cdb.u16::<7>() != 0 {
-        return Err(Sense::PARAMETER_LIST_LENGTH);
+    let (control, page) = (cdb.byte::<2>() >> 6, cdb.byte::<2>() & 0x3f);
+    if !PAGES.contains(&page) {
+        return Err(Sense::invalid_bit(2, 5));
     }
-    let page = cdb.byte::<2>() & 0x3f;
-    if cdb.bit::<1>(1) && matches!(page, SUPPORTED_PAGES | TAPE_ALERT | TAPE_ALERT_RESPONSE) {
+    if cdb.byte::<3>() != 0 {
+        return Err(Sense::invalid_byte(3)); // no subpages
+    }
+    if cdb.u16::<7>() != 0 {
+        return Err(Sense::PARAMETER_LIST_LENGTH.at_byte(7)); // no parameter can be set
+    }
+    if !cdb.bit::<1>(1) && control != DEFAULT_CUMULATIVE {
+        return done();
+    }
+    if matches!(page, SUPPORTED_PAGES | TAPE_ALERT | TAPE_ALERT_RESPONSE) {
         request.drive.settings().alerts = 0;
+    }
+    if matches!(page, SUPPORTED_PAGES | WRITE_ERRORS | READ_ERRORS | SEQUENTIAL_ACCESS | DEVICE_STATISTICS) {
+        request.drive.reset_counters();
     }
     done()
 }
@@ -118,6 +134,7 @@ fn parameters(drive: &mut dyn TapeDrive, page: u8) -> Vec<Parameter> {
         SEQUENTIAL_ACCESS => sequential_access(&memory),
         DEVICE_STATUS => device_status(drive),
         TAPE_ALERT_RESPONSE => vec![list(0, &drive.settings().alerts.reverse_bits().to_be_bytes())],
+        DEVICE_STATISTICS => device_statistics(drive),
         VOLUME_STATISTICS => volume_statistics(drive, &memory),
         TAPE_ALERT => tape_alert(drive),
         _ => tape_capacity(&memory),
@@ -162,6 +179,23 @@ fn device_status(drive: &mut dyn TapeDrive) -> Vec<Parameter> {
     };
     let has_alert = u8::from(drive.settings().alerts != 0);
     vec![list(0, &[status, cartridge, 0, has_alert]), list(1, &1000_u16.to_be_bytes())]
+}
+
+/// SSC-4 8.2.3: the drive's own life, since the server was started.
+fn device_statistics(drive: &mut dyn TapeDrive) -> Vec<Parameter> {
+    const HOUR_SECONDS: u64 = 3600;
+    let statistics = drive.statistics();
+    let serial = drive.serial();
+    vec![
+        counter_4(0x00, statistics.usage.loads),
+        counter_4(0x01, statistics.cleanings),
+        counter_4(0x02, statistics.powered_seconds / HOUR_SECONDS),
+        counter_4(0x0d, statistics.loads_since_reset),
+        counter_4(0x0e, statistics.write_errors),
+        counter_4(0x0f, statistics.usage.medium_errors),
+        list(0x41, serial.as_bytes()),
+        list(0x80, &[u8::from(drive.removal_prevented())]),
+    ]
 }
 
 /// SSC-4 8.2.9.

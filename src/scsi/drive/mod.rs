@@ -2,12 +2,15 @@
 //!
 //! The tape's position, the early warning and what initiators have set are the drive's own, which the NDMP tape interface
 //! and the mover work with too; nothing of it is kept here. `commands` is the table of everything there is, of which
-//! dispatch, REPORT SUPPORTED OPERATION CODES and COMMANDS.md are made; `data` reads and writes, `motion` moves, `modes`,
-//! `logs` and `memory` tell, `reserve` keeps others away, `fault` makes sense data of the drive's errors. Must not know of
+//! dispatch, REPORT SUPPORTED OPERATION CODES and COMMANDS.md are made; `data` reads and writes (`warning` tells how near the end is), `motion` moves, `modes`,
+//! `logs`, `densities` and `memory` tell (`attributes` is what stands in a cartridge's memory), `capacity` makes tapes anew, `reserve` keeps others away, `fault` makes sense data of the drive's errors. Must not know of
 //! NDMP.
 
+mod attributes;
+mod capacity;
 mod commands;
 mod data;
+mod densities;
 mod fault;
 mod logs;
 mod memory;
@@ -16,6 +19,7 @@ mod motion;
 mod reserve;
 #[cfg(test)]
 mod tests;
+mod warning;
 
 use super::cdb::Cdb;
 use super::commands::{Handled, find};

@@ -3,9 +3,9 @@
 //!
 //! It must not know NDMP's numbers: `ndmp::session::tape` translates. The SSC view is in `unit`.
 
+use super::cartridge::Held;
 use super::loan::Loan;
 use super::port::{ReadStop, RecordPort, SpaceStop, WriteStop};
-use super::cartridge::Held;
 use super::unit::{Drive, EarlyWarning, Run};
 use crate::space::Level;
 use crate::tape::{Lent, RECORD_BYTES_MAX, ReadOutcome, Tape};
