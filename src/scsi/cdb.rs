@@ -58,6 +58,10 @@ pub const LOG_SELECT: u8 = 0x4c;
 pub const LOG_SENSE: u8 = 0x4d;
 /// MODE SELECT(10).
 pub const MODE_SELECT_10: u8 = 0x55;
+/// RESERVE(10).
+pub const RESERVE_10: u8 = 0x56;
+/// RELEASE(10).
+pub const RELEASE_10: u8 = 0x57;
 /// MODE SENSE(10).
 pub const MODE_SENSE_10: u8 = 0x5a;
 /// PERSISTENT RESERVE IN.
@@ -84,6 +88,12 @@ pub const REPORT_LUNS: u8 = 0xa0;
 pub const MAINTENANCE_IN: u8 = 0xa3;
 /// MOVE MEDIUM.
 pub const MOVE_MEDIUM: u8 = 0xa5;
+/// EXCHANGE MEDIUM.
+pub const EXCHANGE_MEDIUM: u8 = 0xa6;
+/// REQUEST VOLUME ELEMENT ADDRESS.
+pub const REQUEST_VOLUME_ELEMENT_ADDRESS: u8 = 0xb5;
+/// SEND VOLUME TAG.
+pub const SEND_VOLUME_TAG: u8 = 0xb6;
 /// READ ELEMENT STATUS.
 pub const READ_ELEMENT_STATUS: u8 = 0xb8;
 /// INITIALIZE ELEMENT STATUS WITH RANGE, the older code of the same command.

@@ -1,4 +1,5 @@
-//! MODE SENSE(6) and (10) (SPC-4 6.13, 6.14): which pages were asked for, and the answer around them.
+//! MODE SENSE(6) and (10) (SPC-4 6.13, 6.14): which pages were asked for, and the answer around them. And MODE SELECT of pages
+//! that cannot be changed.
 //!
 //! Must not know what a page holds.
 
@@ -10,6 +11,9 @@ use super::sense::Sense;
 const ALL_PAGES: u8 = 0x3f;
 /// No page: header and block descriptor alone.
 const NO_PAGE: u8 = 0x00;
+/// In the first byte of a page: the page has a subpage and a long length; and its code.
+const HAS_SUBPAGE: u8 = 0x40;
+const CODE: u8 = 0x3f;
 /// All subpages.
 const ALL_SUBPAGES: u8 = 0xff;
 
@@ -33,12 +37,12 @@ impl Page {
     }
 
     /// How many bytes its code and length take.
-    pub(super) fn header_bytes(&self) -> usize {
+    fn header_bytes(&self) -> usize {
         if self.subpage == 0 { 2 } else { 4 }
     }
 
     /// The bits of parameter byte `at` that can be changed.
-    pub(super) fn mask(&self, at: usize) -> u8 {
+    fn mask(&self, at: usize) -> u8 {
         self.changeable.get(at).copied().unwrap_or(0)
     }
 
@@ -46,7 +50,6 @@ impl Page {
     fn encode(&self, control: u8) -> Vec<u8> {
         const CHANGEABLE: u8 = 1;
         const DEFAULT: u8 = 2;
-        const HAS_SUBPAGE: u8 = 0x40;
         let length = self.parameters.len();
         let mut bytes = if self.subpage == 0 {
             vec![self.code, u8::try_from(length).unwrap_or(u8::MAX)]
@@ -104,6 +107,56 @@ fn wanted(code: u8, subpage: u8, pages: &[Page]) -> Result<Vec<&Page>, Sense> {
     let is_subpage = |page: &Page| subpage == ALL_SUBPAGES || subpage == page.subpage;
     let wanted: Vec<&Page> = pages.iter().filter(|page| is_code(page) && is_subpage(page)).collect();
     if wanted.is_empty() && code != NO_PAGE { Err(Sense::invalid_byte(3)) } else { Ok(wanted) }
+}
+
+/// A page in the parameter list of a MODE SELECT.
+pub(super) struct Given<'a> {
+    pub(super) code: u8,
+    pub(super) subpage: u8,
+    pub(super) parameters: &'a [u8],
+}
+
+/// The pages of a MODE SELECT's parameter list, which begin at `at`. Each must be one of `known`, and say what that says wherever
+/// it cannot be changed. None if the list ends within a page.
+pub(super) fn given<'a>(
+    known: &[Page],
+    list: &'a [u8],
+    mut at: usize,
+) -> Result<Option<Vec<Given<'a>>>, Sense> {
+    let invalid_at = |at: usize| Sense::invalid_parameter(u16::try_from(at).unwrap_or(u16::MAX));
+    let mut pages = Vec::new();
+    while let Some(&code) = list.get(at) {
+        let (subpage, length, length_at) = if code & HAS_SUBPAGE == 0 {
+            let Some(length) = list.get(at + 1) else { return Ok(None) };
+            (0, usize::from(*length), at + 1)
+        } else {
+            let Some(&[subpage, high, low]) = list.get(at + 1..at + 4) else { return Ok(None) };
+            (subpage, usize::from(u16::from_be_bytes([high, low])), at + 2)
+        };
+        let (has_subpage, code) = (code & HAS_SUBPAGE != 0, code & CODE);
+        if !known.iter().any(|page| page.code == code && (page.subpage != 0) == has_subpage) {
+            return Err(invalid_at(at));
+        }
+        let is_this = |page: &&Page| page.code == code && page.subpage == subpage;
+        let page = known.iter().find(is_this).ok_or_else(|| invalid_at(at + 1))?;
+        if length != page.parameters.len() {
+            return Err(invalid_at(length_at));
+        }
+        let begin = at + page.header_bytes();
+        at = begin + length;
+        let Some(parameters) = list.get(begin..at) else { return Ok(None) };
+        let is_wrong = |(place, (given, kept)): (usize, (&u8, &u8))| (given ^ kept) & !page.mask(place) != 0;
+        if let Some(changed) = parameters.iter().zip(&page.parameters).enumerate().position(is_wrong) {
+            return Err(invalid_at(begin + changed));
+        }
+        pages.push(Given { code, subpage, parameters });
+    }
+    Ok(Some(pages))
+}
+
+/// Holds the pages of a MODE SELECT's parameter list to what they say already, for a device of which nothing can be changed.
+pub(super) fn check_unchanged(pages: &[Page], list: &[u8], at: usize) -> Result<(), Sense> {
+    given(pages, list, at)?.map(drop).ok_or(Sense::PARAMETER_LIST_LENGTH)
 }
 
 fn with_header(cdb: &Cdb, header: &Header<'_>, descriptor_bytes: usize, body: &[u8]) -> Vec<u8> {

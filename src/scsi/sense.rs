@@ -146,6 +146,15 @@ impl Sense {
     /// An operator used a mail slot since the last command.
     pub const MAIL_SLOT_ACCESSED: Self = Self::new(SenseKey::UnitAttention, 0x28, 0x01);
 
+    /// Another initiator has preempted the reservation, or cleared all.
+    pub const RESERVATIONS_PREEMPTED: Self = Self::new(SenseKey::UnitAttention, 0x2a, 0x03);
+    /// A reservation that registrants shared was released.
+    pub const RESERVATIONS_RELEASED: Self = Self::new(SenseKey::UnitAttention, 0x2a, 0x04);
+    /// Another initiator has preempted one's registration.
+    pub const REGISTRATIONS_PREEMPTED: Self = Self::new(SenseKey::UnitAttention, 0x2a, 0x05);
+    /// Another command has to come before this one.
+    pub const COMMAND_SEQUENCE: Self = Self::new(SenseKey::IllegalRequest, 0x2c, 0x00);
+
     const fn new(key: SenseKey, asc: u8, ascq: u8) -> Self {
         Self {
             key,

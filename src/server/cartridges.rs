@@ -57,8 +57,12 @@ impl Cartridges for DiskCartridges {
         let (label, lock) = tape::hold(path).map_err(io::Error::other)?;
         let has_data = tape::inspect(path).is_ok_and(|summary| summary.used_bytes > 0);
         let protection = match () {
-            () if label.write_protected => Some("it is write-protected"),
-            () if label.worm && has_data => Some("it is WORM and has data on it"),
+            () if label.write_protected => {
+                Some("it is write-protected; take that off first: tapesilo tape protect --off")
+            }
+            () if label.worm && has_data => {
+                Some("it is WORM and has data on it; only tapesilo tape delete --force destroys that")
+            }
             () => None,
         };
         Ok(HeldTape { protection, lock: Box::new(lock) })

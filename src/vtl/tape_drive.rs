@@ -6,6 +6,7 @@
 use thiserror::Error;
 
 use super::generation::Generation;
+use super::reservations::Reservations;
 pub use crate::tape::{AttributeFormat, HOST_ATTRIBUTES_BYTES_MAX, HostAttribute};
 
 /// What is in the drive.
@@ -221,19 +222,6 @@ impl DriveSettings {
 
 fn bit(alert: u8) -> u64 {
     1_u64.checked_shl(u32::from(alert).saturating_sub(1)).unwrap_or(0)
-}
-
-/// Who has reserved a drive. What follows from it is `scsi::drive`'s to say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reservations {
-    /// The initiator that holds the drive until it releases it, and nothing more.
-    pub plain: Option<u64>,
-    /// The initiators registered, with their keys.
-    pub registered: Vec<(u64, u64)>,
-    /// The initiator that holds the persistent reservation, and its type.
-    pub holder: Option<(u64, u8)>,
-    /// Counts the changes of registrations.
-    pub generation: u32,
 }
 
 /// Why a drive did not do as it was told.

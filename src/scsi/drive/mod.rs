@@ -2,8 +2,9 @@
 //!
 //! The tape's position, the early warning and what initiators have set are the drive's own, which the NDMP tape interface
 //! and the mover work with too; nothing of it is kept here. `commands` is the table of everything there is, of which
-//! dispatch, REPORT SUPPORTED OPERATION CODES and COMMANDS.md are made; `data` reads and writes (`warning` tells how near the end is), `motion` moves, `modes`,
-//! `logs`, `densities` and `memory` tell (`attributes` is what stands in a cartridge's memory), `capacity` makes tapes anew, `reserve` keeps others away, `fault` makes sense data of the drive's errors. Must not know of
+//! dispatch, REPORT SUPPORTED OPERATION CODES and COMMANDS.md are made; `data` reads and writes (`warning` tells how near
+//! the end is), `motion` moves, `modes`, `logs`, `densities` and `memory` tell (`attributes` is what stands in a cartridge's
+//! memory), `capacity` makes tapes anew, `scsi::reserve` keeps others away, `fault` makes sense data of the drive's errors. Must not know of
 //! NDMP.
 
 mod attributes;
@@ -16,7 +17,6 @@ mod logs;
 mod memory;
 mod modes;
 mod motion;
-mod reserve;
 #[cfg(test)]
 mod tests;
 mod warning;
@@ -27,7 +27,7 @@ use super::identity::{DeviceIdentity, Page};
 use super::outcome::Outcome;
 use super::personality::DrivePersonality;
 use super::sense::Sense;
-use super::{Nexus, common};
+use super::{Nexus, common, reserve};
 use crate::vtl::tape_drive::{Medium, TapeDrive};
 
 /// A command on its way: what it is for, from whom, and what came with it.
@@ -65,13 +65,19 @@ pub fn identity<'a>(drive: &dyn TapeDrive, personality: &'a DrivePersonality) ->
     }
 }
 
+/// What the end of a session means for a drive, apart from closing it: RESERVE is released.
+pub fn end_session(drive: &mut dyn TapeDrive, nexus: &Nexus) {
+    reserve::end_session(&mut drive.settings().reservations, nexus);
+}
+
 fn dispatch(request: &mut Request<'_>) -> Handled {
     let command = find(commands::COMMANDS, request.cdb)?;
     tracing::trace!(command = command.name, "drive");
     if command.reports_attention {
         attention(request)?;
     }
-    if reserve::is_conflict(request, command.conflict_of(request.cdb)) {
+    let reservations = &request.drive.settings().reservations;
+    if reserve::is_conflict(reservations, request.nexus.initiator, command.conflict_of(request.cdb)) {
         return Ok(Outcome::conflict());
     }
     (command.handler)(request)
@@ -79,7 +85,12 @@ fn dispatch(request: &mut Request<'_>) -> Handled {
 
 /// Tells a session once that another tape was loaded since its last command. A session that is new has missed nothing:
 /// clients take a UNIT ATTENTION on their first command for a broken drive.
+/// And of what another initiator has done to its reservations.
 fn attention(request: &mut Request<'_>) -> Result<(), Sense> {
+    let reservations = &mut request.drive.settings().reservations;
+    if let Some(news) = reserve::news(reservations, request.nexus.initiator) {
+        return Err(news);
+    }
     let loads = request.drive.loads();
     match request.nexus.loads_seen.replace(loads) {
         Some(seen) if seen != loads => Err(Sense::MEDIUM_CHANGED),

@@ -1,13 +1,13 @@
 //! The drive's mode pages (SSC-3 8.3, SPC-4 7.5), MODE SENSE and MODE SELECT.
 //!
-//! An initiator can set the length of fixed blocks, whether writes are buffered and where the programmable early warning is. Everything else is as it is: a page that
-//! would change it is refused, so that nobody believes a setting that is not one. Must not know what follows from a
-//! setting.
+//! An initiator can set the length of fixed blocks, whether writes are buffered and where the programmable early warning is.
+//! Everything else is as it is: a page that would change it is refused, so that nobody believes a setting that is not one.
+//! Must not know what follows from a setting.
 
 use super::{Handled, Request, densities};
 use crate::scsi::cdb::MODE_SELECT_6;
 use crate::scsi::density::Density;
-use crate::scsi::mode::{self, Header, Page};
+use crate::scsi::mode::{self, Given, Header, Page};
 use crate::scsi::outcome::Outcome;
 use crate::scsi::personality::DrivePersonality;
 use crate::scsi::sense::Sense;
@@ -180,11 +180,11 @@ fn check_list(request: &mut Request<'_>, list: &[u8], is_short: bool) -> Result<
     let block_bytes = check_descriptor(request.drive, &density, descriptor, header_bytes)?;
     let known = pages(request.drive, request.personality);
     let is_buffered = device_specific & BUFFERED_MODE_MASK != 0;
-    let warning = check_pages(&known, list, pages_at)?;
-    Ok(warning.map(|programmable_warning_megabytes| Wanted {
+    let given = mode::given(&known, list, pages_at)?;
+    Ok(given.map(|given| Wanted {
         block_bytes,
         is_buffered,
-        programmable_warning_megabytes,
+        programmable_warning_megabytes: given.iter().find_map(programmable_warning),
     }))
 }
 
@@ -211,42 +211,13 @@ fn check_descriptor(
     Ok(Some(block_bytes))
 }
 
-/// Every page in the list must be one of ours, and say what it says already wherever that cannot be changed. The size of the
-/// programmable early warning zone, if it is there; none at all if the list ends within a page.
-fn check_pages(known: &[Page], list: &[u8], mut at: usize) -> Result<Option<Option<u16>>, Sense> {
-    const HAS_SUBPAGE: u8 = 0x40;
-    let mut warning = None;
-    while let Some(&code) = list.get(at) {
-        let (subpage, length, length_at) = if code & HAS_SUBPAGE == 0 {
-            let Some(length) = list.get(at + 1) else { return Ok(None) };
-            (0, usize::from(*length), at + 1)
-        } else {
-            let Some(&[subpage, high, low]) = list.get(at + 1..at + 4) else { return Ok(None) };
-            (subpage, usize::from(u16::from_be_bytes([high, low])), at + 2)
-        };
-        let code = code & 0x3f;
-        if !known.iter().any(|page| page.code == code) {
-            return Err(invalid_at(at));
-        }
-        let is_this = |page: &&Page| page.code == code && page.subpage == subpage;
-        let page = known.iter().find(is_this).ok_or_else(|| invalid_at(at + 1))?;
-        if length != page.parameters.len() {
-            return Err(invalid_at(length_at));
-        }
-        let begin = at + page.header_bytes();
-        at = begin + length;
-        let Some(given) = list.get(begin..at) else { return Ok(None) };
-        let is_wrong = |(place, (given, kept)): (usize, (&u8, &u8))| (given ^ kept) & !page.mask(place) != 0;
-        if let Some(changed) = given.iter().zip(&page.parameters).enumerate().position(is_wrong) {
-            return Err(invalid_at(begin + changed));
-        }
-        if let (DEVICE_CONFIGURATION, DEVICE_CONFIGURATION_EXTENSION, Some(&[high, low])) =
-            (code, subpage, given.get(WARNING_AT..WARNING_AT + 2))
-        {
-            warning = Some(u16::from_be_bytes([high, low]));
-        }
+/// The size of the programmable early warning zone, if this page has it.
+fn programmable_warning(page: &Given<'_>) -> Option<u16> {
+    let is_this = (page.code, page.subpage) == (DEVICE_CONFIGURATION, DEVICE_CONFIGURATION_EXTENSION);
+    match page.parameters.get(WARNING_AT..WARNING_AT + 2) {
+        Some(&[high, low]) if is_this => Some(u16::from_be_bytes([high, low])),
+        _ => None,
     }
-    Ok(Some(warning))
 }
 
 fn invalid_at(at: usize) -> Sense {
