@@ -51,6 +51,8 @@ pub enum Work {
     Listen,
     /// Connect to the first of these addresses that answers.
     Connect(Vec<SocketAddrV4>),
+    /// Nothing but some milliseconds, in which the pump may end.
+    AwaitPump,
 }
 
 /// Work for the open drive.
@@ -108,6 +110,8 @@ pub enum Completion {
     Listening(Result<Vec<SocketAddrV4>, String>),
     /// The data connection stands; the peer's address.
     Connected(Result<SocketAddrV4, String>),
+    /// The time is over.
+    Waited,
 }
 
 /// Why a device could not be opened.

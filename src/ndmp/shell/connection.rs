@@ -34,6 +34,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an open waits for a drive whose last holder is just leaving.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
 const RELEASE_WAIT: Duration = Duration::from_secs(30);
+/// How long a MOVER_READ waits for the end of the one before.
+const PUMP_WAIT: Duration = Duration::from_millis(50);
 const BUSY_POLL: Duration = Duration::from_millis(5);
 /// How much is read from the socket at once at least.
 const READ_BYTES: usize = 16 * 1024;
@@ -349,6 +351,10 @@ impl Connection {
                     Ok(socket) => Done::Connected(socket),
                     Err(text) => Completion::Connected(Err(text)).into(),
                 }
+            }),
+            (Work::AwaitPump, _) => Box::pin(async {
+                sleep(PUMP_WAIT).await;
+                Completion::Waited.into()
             }),
             (Work::Tape(_) | Work::RobotCdb(_), _) => {
                 let text = "internal fault: the device is not open".to_owned();
