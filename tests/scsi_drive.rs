@@ -22,6 +22,7 @@ use tapesilo::vtl::generation::Generation;
 use tapesilo::vtl::tape_drive::TapeDrive;
 
 const MIB: u64 = 1 << 20;
+const MIB_USIZE: usize = 1 << 20;
 
 /// A drive with a tape in it, and the session that has it open.
 struct Bench {
@@ -586,7 +587,7 @@ fn capacity_is_taken_and_given_back() {
     assert_eq!(bench.read(0, 1).1, some(Sense::END_OF_DATA, 1), "what was on it is gone");
     let mut written = 0;
     let end = loop {
-        match bench.write(&vec![1; MIB as usize]) {
+        match bench.write(&vec![1; MIB_USIZE]) {
             Some(sense) if sense.key as u8 == 0xd => break sense,
             _ => written += 1,
         }
@@ -601,7 +602,7 @@ fn capacity_is_taken_and_given_back() {
     let label = std::fs::read_to_string(bench.tape.join("label.toml")).unwrap();
     assert!(!label.contains("full_capacity_bytes"), "{label}");
     for _ in 0..60 {
-        assert_ne!(bench.write(&vec![1; MIB as usize]).map(|sense| sense.key as u8), Some(0xd));
+        assert_ne!(bench.write(&vec![1; MIB_USIZE]).map(|sense| sense.key as u8), Some(0xd));
     }
 }
 
@@ -642,7 +643,7 @@ fn the_programmable_early_warning_comes_before_the_early_warning() {
     let mut list = vec![0, 0, 0x10, 0, 0x50, 0x01, 0, 28, 0, 0, 0, 10];
     list.extend([0; 24]);
     assert_eq!(bench.execute(&[0x15, 0x10, 0, 0, 36, 0], &list, 0).sense, None);
-    let told: Vec<_> = (0..64).map(|at| (at, bench.write(&vec![5; MIB as usize]))).collect();
+    let told: Vec<_> = (0..64).map(|at| (at, bench.write(&vec![5; MIB_USIZE]))).collect();
     let programmable: Vec<_> =
         told.iter().filter(|(_, sense)| *sense == some(Sense::PROGRAMMABLE_EARLY_WARNING, 0)).collect();
     let early = told.iter().position(|(_, sense)| *sense == some(Sense::END_OF_MEDIUM, 0)).unwrap();
