@@ -92,7 +92,11 @@ pub(super) fn log_sense(request: &mut Request<'_>) -> Handled {
     let mut data = vec![page, 0];
     data.extend(u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes());
     data.extend(body);
-    Ok(Ok(cdb.cut(data, cdb.u16::<7>())).into())
+    let shown = cdb.cut(data, cdb.u16::<7>());
+    if page == TAPE_ALERT {
+        lower_shown_alerts(request.drive, first, shown.len());
+    }
+    Ok(Ok(shown).into())
 }
 
 /// LOG SELECT (SPC-4 6.7): PCR, or default values asked for (PC 11b), begins to count anew and clears the alerts; on page 00h
@@ -232,10 +236,20 @@ fn volume_statistics(drive: &mut dyn TapeDrive, memory: &CartridgeMemory) -> Vec
     ]
 }
 
-/// Whoever has been shown the alerts need not be shown them again (SSC-3 8.2.3).
+/// SSC-3 8.2.3: each flag is a parameter.
 fn tape_alert(drive: &mut dyn TapeDrive) -> Vec<Parameter> {
-    let alerts = std::mem::take(&mut drive.settings().alerts);
+    let alerts = drive.settings().alerts;
     (1..=TAPE_ALERT_FLAGS).map(|flag| list(flag.into(), &[u8::from(alerts >> (flag - 1) & 1 == 1)])).collect()
+}
+
+/// Whoever has been shown an alert need not be shown it again. Who asks for the length of the page alone, as sg_logs does
+/// first, has been shown none.
+fn lower_shown_alerts(drive: &mut dyn TapeDrive, first: u16, shown_bytes: usize) {
+    const HEADER_BYTES: usize = 4;
+    const FLAG_BYTES: usize = 5;
+    let flags = shown_bytes.saturating_sub(HEADER_BYTES) / FLAG_BYTES;
+    let first = u8::try_from(first.max(1)).unwrap_or(u8::MAX);
+    (first..=TAPE_ALERT_FLAGS).take(flags).for_each(|flag| drive.settings().lower(flag));
 }
 
 /// Remaining and maximum capacity of the one partition and of none other, in units of 2^20 bytes.

@@ -347,6 +347,13 @@ fn alerts_are_raised_where_they_belong() {
     drive.change(|state| state.prevented = true);
     assert_eq!(sense(&mut drive, &[0x1b, 0, 0, 0, 0, 0]), Sense::REMOVAL_PREVENTED);
     assert_eq!(raised(&mut drive), bit(alert::NO_REMOVAL));
+    drive.settings.raise(9);
+    drive.settings.raise(12);
+    assert_eq!(data(&mut drive, &[0x4d, 0, 0x6e, 0, 0, 0, 0, 0, 4, 0]).len(), 4);
+    assert_eq!(drive.settings.alerts, bit(9) | bit(12), "the length of the page shows no alert");
+    assert_eq!(data(&mut drive, &[0x4d, 0, 0x6e, 0, 0, 0, 8, 0, 14, 0])[13], 1);
+    assert_eq!(drive.settings.alerts, bit(12), "what was shown, and nothing more");
+    drive.settings.alerts = 0;
     drive.settings.raise(64);
     drive.settings.raise(0);
     assert_eq!(raised(&mut drive), bit(64) | bit(1), "no shift goes over the edge");
