@@ -2,25 +2,33 @@
 //! drive. The other half, to the byte and without a tape, is in `src/scsi/drive/tests.rs`.
 #![allow(clippy::unwrap_used, reason = "a test bench fails where it stands")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tapesilo::scsi::Nexus;
 use tapesilo::scsi::drive;
 use tapesilo::scsi::outcome::Outcome;
 use tapesilo::scsi::personality::Personality;
 use tapesilo::scsi::sense::Sense;
-use tapesilo::tape::{Compression, NewTape, RECORD_BYTES_MAX, Tape, create};
+use tapesilo::space::Level;
+use tapesilo::tape::{Compression, NewTape, RECORD_BYTES_MAX, Tape, create, inspect};
 use tapesilo::vtl::barcode::Barcode;
 use tapesilo::vtl::bay::Bay;
-use tapesilo::vtl::drive::{Drive, DriveHandle, DriveLease, Holder, HostError, HostRead, MarkRule, Motion};
+use tapesilo::vtl::drive::{
+    Condition, Drive, DriveHandle, DriveKeeper, DriveLease, Holder, HostError, HostRead, MarkRule,
+    MediumStatus, Motion, Notice, Unkept,
+};
+use tapesilo::vtl::generation::Generation;
 use tapesilo::vtl::tape_drive::TapeDrive;
 
 const MIB: u64 = 1 << 20;
+const MIB_USIZE: usize = 1 << 20;
 
 /// A drive with a tape in it, and the session that has it open.
 struct Bench {
     lease: DriveLease,
     runtime: tokio::runtime::Runtime,
+    tape: PathBuf,
     _directory: tempfile::TempDir,
 }
 
@@ -30,15 +38,70 @@ impl Bench {
     }
 
     fn with(capacity_bytes: u64, worm: bool, prepare: impl FnOnce(&Path)) -> Self {
+        let new = NewTape { barcode: "TS0001L8".into(), capacity_bytes, worm };
+        Self::of(&new, Generation::Lto8, Arc::new(Unkept), prepare)
+    }
+
+    /// A drive of some generation with some cartridge.
+    fn of_generation(generation: Generation, barcode: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let new = NewTape { barcode: barcode.into(), capacity_bytes: 64 * MIB, worm: false };
+        Self::of(&new, generation, Arc::new(Unkept), prepare)
+    }
+
+    fn of(
+        new: &NewTape,
+        generation: Generation,
+        keeper: Arc<dyn DriveKeeper>,
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("TS0001L8");
-        create(&path, &NewTape { barcode: "TS0001L8".into(), capacity_bytes, worm }).unwrap();
-        prepare(&path);
-        let handle = DriveHandle::start("drive0", "SERIAL0001", 1, Compression::None).unwrap();
-        handle.insert(&path, &Barcode::new("TS0001L8").unwrap()).unwrap();
+        let tape = directory.path().join(&new.barcode);
+        create(&tape, new).unwrap();
+        prepare(&tape);
+        let handle = DriveHandle::start_kept("drive0", "SERIAL0001", 1, Compression::None, keeper).unwrap();
+        handle.set_generation(generation);
+        handle.insert(&tape, &Barcode::new(&new.barcode).unwrap()).unwrap();
         let lease = handle.acquire(&Holder { session: 1, peer: "here".into() }).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        Self { lease, runtime, _directory: directory }
+        Self { lease, runtime, tape, _directory: directory }
+    }
+
+    /// Out of the drive and in again.
+    fn reinsert(&self) {
+        assert_eq!(self.sense(&[0x1b, 0, 0, 0, 0, 0]), None);
+        self.lease.drive().remove().unwrap();
+        let barcode = self.tape.file_name().unwrap().to_str().unwrap();
+        self.lease.drive().insert(&self.tape, &Barcode::new(barcode).unwrap()).unwrap();
+    }
+
+    /// Whether a TapeAlert flag is raised; all are lowered then.
+    fn alerts(&self) -> Vec<u8> {
+        let page = self.execute(&[0x4d, 0, 0x6e, 0, 0, 0, 0, 2, 0, 0], &[], 512).data_in;
+        let flags = page[4..].chunks(5).filter(|flag| flag[4] == 1);
+        flags.map(|flag| flag[1]).collect()
+    }
+
+    fn write_attributes(&self, attributes: &[u8]) -> Option<Sense> {
+        let list = [&[0; 4], attributes].concat();
+        let length = u8::try_from(list.len()).unwrap();
+        self.execute(&[0x8d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, length, 0, 0], &list, 0).sense
+    }
+
+    /// The value of an attribute.
+    fn attribute(&self, id: u16) -> Option<Vec<u8>> {
+        let [high, low] = id.to_be_bytes();
+        let cdb = [0x8c, 0, 0, 0, 0, 0, 0, 0, high, low, 0, 0, 4, 0, 0, 0];
+        let data = self.execute(&cdb, &[], 1024).data_in;
+        let there = data.get(4..6) == Some(&id.to_be_bytes());
+        there.then(|| data[9..9 + usize::from(data[8])].to_vec())
+    }
+
+    /// The capacity as the cartridge's memory, the drive and the label say it, in MiB.
+    fn capacity_mebibytes(&self) -> u64 {
+        let told = u64::from_be_bytes(self.attribute(1).unwrap().try_into().unwrap());
+        assert_eq!(self.lease.drive().status().capacity_bytes / MIB, told);
+        assert_eq!(inspect(&self.tape).unwrap().capacity_bytes / MIB, told);
+        told
     }
 
     fn run<R: Send + 'static>(&self, job: impl FnOnce(&mut Drive) -> R + Send + 'static) -> R {
@@ -463,7 +526,280 @@ fn the_cartridge_s_memory_and_the_logs_count_what_was_done() {
     let beyond = [0x8c, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0];
     assert_eq!(bench.sense(&beyond), Some(Sense::invalid_byte(8)));
     let densities = bench.execute(&[0x44, 0, 0, 0, 0, 0, 0, 1, 0, 0], &[], 256).data_in;
-    assert_eq!((densities.len(), &densities[..7]), (56, &[0, 54, 0, 0, 0x5e, 0x5e, 0xa0][..]));
-    assert_eq!(&densities[20..28], b"LTO-CVE ");
+    assert_eq!((densities.len(), &densities[..4]), (108, &[0, 106, 0, 0][..]));
+    assert_eq!((&densities[56..59], &densities[72..80]), (&[0x5e, 0x5e, 0xa0][..], &b"LTO-CVE "[..]));
     assert_eq!(bench.run(|unit| unit.loads()), 1);
+}
+
+const LABEL: &[u8] = b"\x08\x00\x01\x00\x08ACME    ";
+
+#[test]
+fn what_initiators_note_stays_with_the_cartridge() {
+    let bench = Bench::new();
+    assert_eq!(bench.write_attributes(LABEL), None);
+    let coherency = [&[0x08, 0x0c, 0, 0, 70][..], &[7; 70]].concat();
+    assert_eq!(bench.write_attributes(&coherency), None);
+    bench.reinsert();
+    assert_eq!(bench.attribute(0x0800), Some(b"ACME    ".to_vec()));
+    assert_eq!(bench.attribute(0x080c), Some(vec![7; 70]));
+    assert_eq!(bench.sense(&[0x04, 0, 0, 0, 0, 0]), None);
+    assert_eq!(bench.attribute(0x0800), Some(b"ACME    ".to_vec()), "data and memory are two things");
+    assert_eq!(bench.alerts(), [0_u8; 0]);
+    for name in ["attributes.toml", "attributes.toml.bak"] {
+        std::fs::write(bench.tape.join(name), "damaged").unwrap();
+    }
+    bench.write_all(&[b"data"]);
+    bench.reinsert();
+    assert_eq!(bench.alerts(), [15], "the cartridge's memory");
+    assert_eq!(
+        (bench.attribute(0x0800), bench.read(0, 4).0),
+        (None, b"data".to_vec()),
+        "nothing else is lost"
+    );
+    assert_eq!(bench.write_attributes(LABEL), None);
+    bench.reinsert();
+    assert_eq!((bench.attribute(0x0800), bench.alerts()), (Some(b"ACME    ".to_vec()), vec![]));
+}
+
+#[test]
+fn notes_are_refused_by_protected_tapes_and_taken_by_worm_tapes() {
+    let protected =
+        Bench::with(64 * MIB, false, |path| Tape::open(path).unwrap().set_write_protected(true).unwrap());
+    assert_eq!(protected.write_attributes(LABEL), Some(Sense::WRITE_PROTECTED));
+    assert!(!protected.tape.join("attributes.toml").exists());
+    let worm = Bench::with(64 * MIB, true, |_| {});
+    worm.write_all(&[b"a"]);
+    assert_eq!(worm.write_attributes(LABEL), None);
+}
+
+#[test]
+fn capacity_is_taken_and_given_back() {
+    let bench = Bench::new();
+    let set = |proportion: u16| {
+        let [high, low] = proportion.to_be_bytes();
+        bench.sense(&[0x0b, 0, 0, high, low, 0])
+    };
+    bench.write_all(&[b"a"]);
+    assert_eq!(set(0x4000), Some(Sense::PAST_BEGINNING));
+    bench.rewind();
+    assert_eq!(set(0x4001), None);
+    assert_eq!((bench.capacity_mebibytes(), bench.at()), (16, (0, 0)));
+    assert_eq!(bench.read(0, 1).1, some(Sense::END_OF_DATA, 1), "what was on it is gone");
+    let mut written = 0;
+    let end = loop {
+        match bench.write(&vec![1; MIB_USIZE]) {
+            Some(sense) if sense.key as u8 == 0xd => break sense,
+            _ => written += 1,
+        }
+    };
+    assert_eq!((written, end.asc), (16, 0));
+    bench.reinsert();
+    assert_eq!(bench.capacity_mebibytes(), 16, "it is the cartridge's");
+    assert_eq!(set(0), None);
+    assert_eq!(bench.capacity_mebibytes(), 3, "a twentieth at least");
+    assert_eq!(set(0xffff), None);
+    assert_eq!(bench.capacity_mebibytes(), 64, "all of it");
+    let label = std::fs::read_to_string(bench.tape.join("label.toml")).unwrap();
+    assert!(!label.contains("full_capacity_bytes"), "{label}");
+    for _ in 0..60 {
+        assert_ne!(bench.write(&vec![1; MIB_USIZE]).map(|sense| sense.key as u8), Some(0xd));
+    }
+}
+
+#[test]
+fn protected_and_written_worm_tapes_keep_data_and_capacity() {
+    let protected =
+        Bench::with(64 * MIB, false, |path| Tape::open(path).unwrap().set_write_protected(true).unwrap());
+    let worm = Bench::with(64 * MIB, true, |_| {});
+    assert_eq!(worm.sense(&[0x0b, 0, 0, 0x80, 0, 0]), None, "nothing is written yet");
+    worm.write_all(&[b"a"]);
+    worm.rewind();
+    for cdb in [[0x04, 0, 0, 0, 0, 0], [0x0b, 0, 0, 0x40, 0, 0]] {
+        assert_eq!(protected.sense(&cdb), Some(Sense::WRITE_PROTECTED));
+        assert_eq!(worm.sense(&cdb), Some(Sense::WORM_OVERWRITE));
+    }
+    assert_eq!((worm.read(0, 1).0, worm.alerts()), (b"a".to_vec(), vec![60]));
+    assert_eq!((protected.capacity_mebibytes(), worm.capacity_mebibytes()), (64, 32));
+}
+
+#[test]
+fn formatting_is_durable_and_leaves_one_empty_partition() {
+    let bench = Bench::new();
+    bench.write_all(&[b"a", b"b"]);
+    bench.run(|unit| unit.host_write(b"by ndmp")).unwrap();
+    assert_eq!(bench.sense(&[0x04, 0, 0, 0, 0, 0]), Some(Sense::PAST_BEGINNING));
+    bench.rewind();
+    assert_eq!(bench.sense(&[0x04, 0, 0, 0, 0, 0]), None);
+    bench.run(Drive::host_terminate).unwrap();
+    assert_eq!(bench.at(), (0, 0), "what is gone needs no filemark");
+    let page = bench.execute(&[0x1a, 8, 0x11, 0, 255, 0], &[], 255).data_in;
+    assert_eq!(page[4..8], [0x11, 8, 0, 0], "no partition more");
+    assert_eq!(inspect(&bench.tape).unwrap().used_bytes, 0);
+}
+
+#[test]
+fn the_programmable_early_warning_comes_before_the_early_warning() {
+    let bench = Bench::with(64 * MIB, false, |_| {});
+    let mut list = vec![0, 0, 0x10, 0, 0x50, 0x01, 0, 28, 0, 0, 0, 10];
+    list.extend([0; 24]);
+    assert_eq!(bench.execute(&[0x15, 0x10, 0, 0, 36, 0], &list, 0).sense, None);
+    let told: Vec<_> = (0..64).map(|at| (at, bench.write(&vec![5; MIB_USIZE]))).collect();
+    let programmable: Vec<_> =
+        told.iter().filter(|(_, sense)| *sense == some(Sense::PROGRAMMABLE_EARLY_WARNING, 0)).collect();
+    let early = told.iter().position(|(_, sense)| *sense == some(Sense::END_OF_MEDIUM, 0)).unwrap();
+    assert_eq!(programmable.len(), 1, "once");
+    let before = early - programmable[0].0;
+    assert!((9..=10).contains(&before), "{before} MiB before it, where 10 MB were asked for");
+    assert!(told[..programmable[0].0].iter().all(|(_, sense)| sense.is_none()));
+}
+
+#[test]
+fn a_cleaning_cartridge_cleans_fifty_times() {
+    let bench = Bench::of_generation(Generation::Lto8, "CLN001L1", |_| {});
+    let status = bench.lease.drive().status();
+    assert_eq!((status.medium, status.barcode.as_deref()), (MediumStatus::Cleaning, Some("CLN001L1")));
+    assert!(bench.lease.drive().picker_access(), "the robot can take it out");
+    assert_eq!(bench.sense(&[0; 6]), Some(Sense::CLEANING));
+    assert_eq!(bench.sense(&[0x1b, 0, 0, 0, 1, 0]), Some(Sense::CLEANING), "there is nothing to thread");
+    assert_eq!(bench.run(|unit| unit.host_write(b"x")), Err(HostError::NotReady));
+    assert_eq!(bench.alerts(), [11]);
+    bench.run(|unit| {
+        unit.settings().raise(20);
+        unit.settings().raise(21);
+    });
+    for _ in 1..50 {
+        bench.reinsert();
+    }
+    assert_eq!(bench.alerts(), [11], "cleaning ends what asks for it");
+    assert_eq!(bench.run(|unit| unit.statistics()).cleanings, 50);
+    bench.run(|unit| unit.settings().raise(20));
+    bench.reinsert();
+    assert_eq!(bench.alerts(), [11, 20, 22], "used up: the drive is as it was");
+    assert_eq!(bench.run(|unit| unit.statistics()).cleanings, 50);
+}
+
+#[test]
+fn a_tape_with_data_is_no_cleaning_cartridge_whatever_its_label_says() {
+    let bench = Bench::of_generation(Generation::Lto8, "CLN001L8", |path| {
+        let mut tape = Tape::open(path).unwrap();
+        tape.write_record(b"data").unwrap();
+        tape.close().unwrap();
+    });
+    assert_eq!(bench.alerts(), [11, 23]);
+    assert_eq!(bench.run(|unit| unit.statistics()).cleanings, 0);
+}
+
+#[test]
+fn a_cartridge_of_another_generation_is_kept_and_not_read() {
+    for (drive, barcode) in
+        [(Generation::Lto8, "TS0001L9"), (Generation::Lto8, "TS0001L6"), (Generation::Lto9, "TS0001L7")]
+    {
+        let bench = Bench::of_generation(drive, barcode, |_| {});
+        assert_eq!(bench.lease.drive().status().medium, MediumStatus::Incompatible, "{barcode}");
+        assert_eq!(bench.sense(&[0; 6]), Some(Sense::CANNOT_READ_FORMAT));
+        assert_eq!(bench.sense(&[0x1b, 0, 0, 0, 1, 0]), Some(Sense::CANNOT_READ_FORMAT));
+        assert_eq!(bench.run(|unit| unit.host_write(b"x")), Err(HostError::NotReady));
+        assert_eq!(bench.alerts(), [12]);
+        bench.lease.drive().remove().unwrap();
+        assert_eq!(bench.sense(&[0; 6]), Some(Sense::NO_MEDIUM));
+    }
+}
+
+#[test]
+fn a_cartridge_two_generations_older_is_read_and_not_written() {
+    let bench = Bench::of_generation(Generation::Lto7, "TS0001L5", |path| {
+        let mut tape = Tape::open(path).unwrap();
+        tape.write_record(b"old").unwrap();
+        tape.close().unwrap();
+    });
+    assert_eq!(bench.read(0, 3), (b"old".to_vec(), None));
+    assert_eq!(bench.write(b"new"), some(Sense::CANNOT_WRITE_FORMAT, 3));
+    assert_eq!(bench.marks(1), Some(Sense::CANNOT_WRITE_FORMAT));
+    assert_eq!(bench.marks(0), None, "nothing is to be made durable");
+    assert_eq!(bench.sense(&[0x19, 0, 0, 0, 0, 0]), Some(Sense::CANNOT_WRITE_FORMAT));
+    assert_eq!(bench.write_attributes(LABEL), Some(Sense::CANNOT_WRITE_FORMAT));
+    assert_eq!(bench.run(|unit| unit.host_write(b"x")), Err(HostError::WriteProtected));
+    bench.run(Drive::host_terminate).unwrap();
+    assert!(bench.lease.drive().status().is_write_protected);
+    assert_eq!(bench.execute(&[0x1a, 0, 0, 0, 3, 0], &[], 3).data_in[2], 0x90);
+    assert_eq!(bench.alerts(), [0_u8; 0]);
+    let newer = Bench::of_generation(Generation::Lto7, "TS0001L6", |_| {});
+    assert_eq!(newer.write(b"new"), None);
+    let unnamed = Bench::of_generation(Generation::Lto5, "TS0001", |_| {});
+    assert_eq!(unnamed.write(b"new"), None, "a barcode that names no generation is of the drive's");
+}
+
+/// A file system that has run short.
+struct Short;
+
+impl DriveKeeper for Short {
+    fn space(&self) -> Level {
+        Level::Stop
+    }
+    fn shortage(&self) -> String {
+        "short".into()
+    }
+    fn end_of_medium(&self, _: &str) {}
+    fn notices(&self) -> tokio::sync::watch::Receiver<Notice> {
+        tokio::sync::watch::channel(None).1
+    }
+    fn condition(&self) -> Condition {
+        Condition::default()
+    }
+}
+
+#[test]
+fn a_disk_without_room_refuses_what_is_begun_as_a_failed_allocation() {
+    let new = NewTape { barcode: "TS0001L8".into(), capacity_bytes: 64 * MIB, worm: false };
+    let bench = Bench::of(&new, Generation::Lto8, Arc::new(Short), |_| {});
+    let refused = bench.write(b"abc").unwrap();
+    assert_eq!(refused, Sense::SPACE_ALLOCATION_FAILED.with_information(3));
+    assert_eq!((refused.to_bytes()[2], refused.to_bytes()[12], refused.to_bytes()[13]), (7, 0x27, 7));
+    assert_eq!(bench.marks(1), Some(Sense::SPACE_ALLOCATION_FAILED));
+    assert_eq!((bench.marks(0), bench.at()), (None, (0, 0)));
+    assert_eq!(bench.sense(&[0x04, 0, 0, 0, 0, 0]), None, "erasing takes no room");
+}
+
+#[test]
+fn the_drive_counts_its_own_life_over_cartridges() {
+    let bench = Bench::new();
+    bench.write_all(&[&[1; 1000]]);
+    bench.reinsert();
+    bench.read(0, 1000);
+    let counted = |bench: &Bench| bench.run(|unit| unit.statistics());
+    let statistics = counted(&bench);
+    assert_eq!((statistics.usage.loads, statistics.loads_since_reset), (2, 2));
+    assert_eq!((statistics.usage.bytes_written, statistics.usage.bytes_read), (1000, 1000));
+    let read_bytes = |bench: &Bench| {
+        let data = bench.execute(&[0x4d, 0, 0x43, 0, 0, 0, 5, 1, 0, 0], &[], 256).data_in;
+        u64::from_be_bytes(data[8..16].try_into().unwrap())
+    };
+    assert_eq!(read_bytes(&bench), 1000);
+    assert_eq!(bench.sense(&[0x4c, 2, 0x43, 0, 0, 0, 0, 0, 0, 0]), None);
+    assert_eq!((read_bytes(&bench), counted(&bench).loads_since_reset), (0, 0), "counted anew");
+    assert_eq!(counted(&bench).usage.bytes_read, 1000, "but not its life");
+}
+
+/// What other emulations get wrong, as far as no test above has it.
+#[test]
+fn errors_of_other_emulations_are_none_of_ours() {
+    let bench = Bench::new();
+    bench.write_all(&[b"a", b"b"]);
+    assert_eq!(bench.marks(1), None);
+    assert_eq!(bench.sense(&six(0x11, 0, 0xff_fff0)), some(Sense::FILEMARK, 16), "backwards stops at a mark");
+    assert_eq!(bench.sense(&six(0x11, 0, 0xff_fff0)), some(Sense::BEGINNING_OF_TAPE, 14));
+    assert_eq!(bench.at(), (0, 0), "never at the end of data");
+    let eod = [0x92, 0x18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!((bench.sense(&eod), bench.at()), (None, (3, 1)));
+    let extended = bench.execute(&[0x34, 8, 0, 0, 0, 0, 0, 0, 32, 0], &[], 32);
+    assert_eq!((extended.sense, extended.data_in.len()), (None, 32));
+    bench.fixed(1);
+    assert_eq!(bench.at(), (3, 1), "a position is no matter of the block length");
+    bench.fixed(0);
+    bench.rewind();
+    assert_eq!(bench.sense(&six(0x11, 0, 1)), None);
+    assert_eq!(bench.marks(1), None);
+    assert_eq!(bench.read(0, 1).1, some(Sense::END_OF_DATA, 1), "a mark in the middle ends the data");
+    assert_eq!(bench.sense(&[0x19, 0, 0, 0, 0, 0]), None, "ERASE anywhere");
+    assert_ne!(bench.execute(&[0x34, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[], 20).data_in[4..8], [0; 4]);
 }

@@ -2,6 +2,8 @@
 //! step the outcome, READ POSITION and the drive's published position agree with it.
 #![allow(clippy::unwrap_used, reason = "a test bench fails where it stands")]
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use tapesilo::scsi::Nexus;
 use tapesilo::scsi::drive;
@@ -12,6 +14,8 @@ use tapesilo::tape::{Compression, NewTape, create};
 use tapesilo::vtl::barcode::Barcode;
 use tapesilo::vtl::bay::Bay;
 use tapesilo::vtl::drive::{Drive, DriveHandle, DriveLease, Holder, HostRead, MarkRule, Motion};
+
+const CAPACITY_BYTES: u64 = 64 << 20;
 
 /// What stands on the tape.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +37,9 @@ enum Step {
     Rewind,
     Erase,
     Verify(u16),
+    Format,
+    SetCapacity(u16),
+    WriteAttribute(u8, u8),
     Reload,
     HostWrite(u8, u16),
     HostRead(u16),
@@ -62,6 +69,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Rewind),
         1 => Just(Step::Erase),
         1 => length.prop_map(Step::Verify),
+        1 => Just(Step::Format),
+        1 => prop_oneof![Just(u16::MAX), 0x2000..0xffff_u16].prop_map(Step::SetCapacity),
+        1 => (0..4_u8, 0..9_u8).prop_map(|(id, length)| Step::WriteAttribute(id, length)),
         1 => Just(Step::Reload),
         2 => (any::<u8>(), 1..3000_u16).prop_map(|(byte, length)| Step::HostWrite(byte, length)),
         1 => (1..3000_u16).prop_map(Step::HostRead),
@@ -78,6 +88,10 @@ struct Model {
     at: usize,
     /// NDMP has written data and no filemark has followed.
     is_unterminated: bool,
+    /// What initiators have noted.
+    noted: BTreeMap<u16, Vec<u8>>,
+    /// Of 65535 parts.
+    capacity: Option<u16>,
 }
 
 impl Model {
@@ -177,7 +191,7 @@ impl Bench {
     fn new(compression: Compression) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("TS0001L8");
-        create(&path, &NewTape { barcode: "TS0001L8".into(), capacity_bytes: 64 << 20, worm: false })
+        create(&path, &NewTape { barcode: "TS0001L8".into(), capacity_bytes: CAPACITY_BYTES, worm: false })
             .unwrap();
         let handle = DriveHandle::start("drive0", "SERIAL0001", 1, compression).unwrap();
         handle.insert(&path, &Barcode::new("TS0001L8").unwrap()).unwrap();
@@ -255,6 +269,35 @@ impl Bench {
                 model.is_unterminated &= model.at == model.objects.len();
                 model.objects.truncate(model.at);
             }
+            Step::Format | Step::SetCapacity(_) => {
+                let cdb = match *step {
+                    Step::SetCapacity(parts) => {
+                        [0x0b, 0, 0, parts.to_be_bytes()[0], parts.to_be_bytes()[1], 0]
+                    }
+                    _ => [0x04, 0, 0, 0, 0, 0],
+                };
+                let refused = (model.at > 0).then_some(Sense::PAST_BEGINNING);
+                prop_assert_eq!(self.sense(&cdb), refused);
+                if refused.is_none() {
+                    model.objects.clear();
+                    model.is_unterminated = false;
+                    if let Step::SetCapacity(parts) = *step {
+                        model.capacity = Some(parts);
+                    }
+                }
+            }
+            Step::WriteAttribute(id, length) => {
+                let (id, value) = (0x1400 + u16::from(id), vec![id; length.into()]);
+                let attribute = [&id.to_be_bytes()[..], &[0, 0, length], &value].concat();
+                let list = [&[0; 4][..], &attribute].concat();
+                let cdb = [0x8d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9 + length, 0, 0];
+                prop_assert_eq!(self.execute(&cdb, &list).sense, None);
+                if length > 0 {
+                    model.noted.insert(id, value);
+                } else {
+                    model.noted.remove(&id);
+                }
+            }
             Step::Reload => {
                 prop_assert_eq!(self.sense(&[0x1b, 0, 0, 0, 0, 0]), None);
                 prop_assert_eq!(self.sense(&[0x1b, 0, 0, 0, 1, 0]), None);
@@ -307,6 +350,14 @@ impl Bench {
         prop_assert_eq!((number(8), number(16)), expected);
         prop_assert_eq!((published.block, published.file), expected);
         prop_assert_eq!(data[0] & 0x80 != 0, model.at == 0, "BOP");
+        let noted = self.execute(&[0x8c, 0, 0, 0, 0, 0, 0, 0, 0x14, 0, 0, 0, 4, 0, 0, 0], &[]).data_in;
+        let of = |(id, value): (&u16, &Vec<u8>)| {
+            [&id.to_be_bytes()[..], &[0, 0, u8::try_from(value.len()).unwrap()], value].concat()
+        };
+        let expected: Vec<u8> = model.noted.iter().flat_map(of).collect();
+        prop_assert_eq!(noted.get(4..).unwrap_or_default(), expected);
+        let capacity = CAPACITY_BYTES * u64::from(model.capacity.unwrap_or(u16::MAX)) / u64::from(u16::MAX);
+        prop_assert_eq!(self.lease.drive().status().capacity_bytes, capacity);
         Ok(())
     }
 }

@@ -80,7 +80,8 @@ struct Library {
 }
 
 impl Library {
-    /// A new loader, with one WORM tape (`WRM001L8`) and one write-protected one (`WPR001L8`) more than asked for.
+    /// A new loader, with one WORM tape (`WRM001L8`), one write-protected one (`WPR001L8`), one that the drives cannot read
+    /// (`OLD001L6`) and a cleaning cartridge (`CLN001L1`) more than asked for.
     fn open(
         directory: &Path,
         drive_count: u16,
@@ -113,6 +114,8 @@ impl Library {
         create(directory, "WRM001L8", tape_capacity_bytes, true)?;
         let protected = create(directory, "WPR001L8", tape_capacity_bytes, false)?;
         Tape::open(&protected)?.set_write_protected(true)?;
+        create(directory, "OLD001L6", tape_capacity_bytes, false)?;
+        create(directory, "CLN001L1", tape_capacity_bytes, false)?;
         loader.rescan()?;
         let leases = Mutex::new(drives.iter().map(|_| None).collect());
         Ok(Library { loader, drives, leases })

@@ -7,7 +7,8 @@ use super::report::StatusReport;
 use std::fmt::{Display, Write};
 
 /// The states of a drive and of a file system's space: one sample each, 1 for the one that holds.
-const DRIVE_STATES: [&str; 6] = ["empty", "loaded", "reading", "writing", "unloaded", "failed"];
+const DRIVE_STATES: [&str; 8] =
+    ["empty", "loaded", "reading", "writing", "unloaded", "cleaning", "incompatible", "failed"];
 const SPACE_LEVELS: [&str; 3] = ["ample", "low", "stop"];
 const MOVER_STATES: [&str; 5] = ["idle", "listen", "active", "paused", "halted"];
 

@@ -10,6 +10,8 @@ pub const TEST_UNIT_READY: u8 = 0x00;
 pub const REWIND: u8 = 0x01;
 /// REQUEST SENSE.
 pub const REQUEST_SENSE: u8 = 0x03;
+/// FORMAT MEDIUM.
+pub const FORMAT_MEDIUM: u8 = 0x04;
 /// READ BLOCK LIMITS.
 pub const READ_BLOCK_LIMITS: u8 = 0x05;
 /// INITIALIZE ELEMENT STATUS.
@@ -18,6 +20,8 @@ pub const INITIALIZE_ELEMENT_STATUS: u8 = 0x07;
 pub const READ_6: u8 = 0x08;
 /// WRITE(6).
 pub const WRITE_6: u8 = 0x0a;
+/// SET CAPACITY.
+pub const SET_CAPACITY: u8 = 0x0b;
 /// WRITE FILEMARKS(6).
 pub const WRITE_FILEMARKS_6: u8 = 0x10;
 /// SPACE(6).
@@ -72,6 +76,8 @@ pub const READ_16: u8 = 0x88;
 pub const WRITE_16: u8 = 0x8a;
 /// READ ATTRIBUTE.
 pub const READ_ATTRIBUTE: u8 = 0x8c;
+/// WRITE ATTRIBUTE.
+pub const WRITE_ATTRIBUTE: u8 = 0x8d;
 /// SPACE(16).
 pub const SPACE_16: u8 = 0x91;
 /// LOCATE(16).

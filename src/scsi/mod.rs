@@ -9,6 +9,7 @@ pub mod cdb;
 pub mod changer;
 mod commands;
 pub mod common;
+pub mod density;
 pub mod drive;
 pub mod identity;
 mod mode;

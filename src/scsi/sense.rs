@@ -71,6 +71,9 @@ impl Sense {
     pub const FILEMARK: Self = Self { filemark: true, ..Self::new(SenseKey::NoSense, 0x00, 0x01) };
     /// Early warning, or the physical end of the tape.
     pub const END_OF_MEDIUM: Self = Self { end_of_medium: true, ..Self::new(SenseKey::NoSense, 0x00, 0x02) };
+    /// The programmable early warning.
+    pub const PROGRAMMABLE_EARLY_WARNING: Self =
+        Self { end_of_medium: true, ..Self::new(SenseKey::NoSense, 0x00, 0x07) };
     /// The beginning of the tape ended the command.
     pub const BEGINNING_OF_TAPE: Self =
         Self { end_of_medium: true, ..Self::new(SenseKey::NoSense, 0x00, 0x04) };
@@ -95,6 +98,10 @@ impl Sense {
     pub const POSITION_ERROR: Self = Self::new(SenseKey::MediumError, 0x3b, 0x00);
     /// The drive cannot use this kind of tape.
     pub const INCOMPATIBLE_MEDIUM: Self = Self::new(SenseKey::MediumError, 0x30, 0x00);
+    /// The drive cannot read tapes of this generation.
+    pub const CANNOT_READ_FORMAT: Self = Self::new(SenseKey::MediumError, 0x30, 0x02);
+    /// The cartridge's memory could not be written.
+    pub const MEMORY_WRITE_ERROR: Self = Self::new(SenseKey::MediumError, 0x0c, 0x0b);
     /// This program or its host failed.
     pub const INTERNAL_FAILURE: Self = Self::new(SenseKey::HardwareError, 0x44, 0x00);
     /// The drive did not take or give a tape.
@@ -116,6 +123,10 @@ impl Sense {
     pub const INSUFFICIENT_REGISTRATION_RESOURCES: Self = Self::new(SenseKey::IllegalRequest, 0x55, 0x04);
     /// Mode pages are not saved.
     pub const SAVING_NOT_SUPPORTED: Self = Self::new(SenseKey::IllegalRequest, 0x39, 0x00);
+    /// The tape must stand at its beginning for this command.
+    pub const PAST_BEGINNING: Self = Self::new(SenseKey::IllegalRequest, 0x3b, 0x0c);
+    /// The cartridge's memory has no room for so many attributes.
+    pub const MEMORY_FULL: Self = Self::new(SenseKey::IllegalRequest, 0x55, 0x06);
     /// The destination holds a tape.
     pub const DESTINATION_FULL: Self = Self::new(SenseKey::IllegalRequest, 0x3b, 0x0d);
     /// The source holds none.
@@ -126,6 +137,8 @@ impl Sense {
     pub const WRITE_PROTECTED: Self = Self::new(SenseKey::DataProtect, 0x27, 0x00);
     /// The disk below the tape has no room for what would be written.
     pub const SPACE_ALLOCATION_FAILED: Self = Self::new(SenseKey::DataProtect, 0x27, 0x07);
+    /// The drive can read tapes of this generation, not write them.
+    pub const CANNOT_WRITE_FORMAT: Self = Self::new(SenseKey::DataProtect, 0x30, 0x05);
     /// A WORM tape must not be overwritten.
     pub const WORM_OVERWRITE: Self = Self::new(SenseKey::DataProtect, 0x30, 0x0c);
     /// A tape was put into the drive since the last command.
@@ -172,6 +185,13 @@ impl Sense {
     #[must_use]
     pub const fn invalid_parameter(byte: u16) -> Self {
         let field = FieldPointer { in_data: true, byte, bit: None };
+        Self { field: Some(field), ..Self::INVALID_PARAMETER }
+    }
+
+    /// INVALID FIELD IN PARAMETER LIST, pointing at a field within a byte of the data by its highest bit.
+    #[must_use]
+    pub const fn invalid_parameter_bit(byte: u16, bit: u8) -> Self {
+        let field = FieldPointer { in_data: true, byte, bit: Some(bit) };
         Self { field: Some(field), ..Self::INVALID_PARAMETER }
     }
 

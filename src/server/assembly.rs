@@ -62,7 +62,9 @@ pub(super) fn open_loader(config: &LoaderConfig, space: Space) -> Result<OpenLoa
         let serial = identity.drive_serial(index);
         let world_wide_name = identity.drive_world_wide_name(index);
         let compression = compression(config);
-        drives.push(DriveHandle::start_kept(&name, &serial, world_wide_name, compression, keeper.clone())?);
+        let drive = DriveHandle::start_kept(&name, &serial, world_wide_name, compression, keeper.clone())?;
+        drive.set_generation(config.personality.drive.generation);
+        drives.push(drive);
     }
     let bays = drives.iter().map(|drive| Arc::new(drive.clone()) as Arc<dyn Bay>).collect();
     let loader = Arc::new(Loader::open(settings(config), bays, Arc::new(DiskCartridges))?);

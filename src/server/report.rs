@@ -221,6 +221,8 @@ fn complete(report: &mut DriveReport, handle: &DriveHandle, session: Option<(u64
     report.state = match (status.medium, moving) {
         (MediumStatus::Empty, _) => "empty",
         (MediumStatus::Unloaded, _) => "unloaded",
+        (MediumStatus::Cleaning, _) => "cleaning",
+        (MediumStatus::Incompatible, _) => "incompatible",
         (MediumStatus::Ready, None) => "loaded",
         (MediumStatus::Ready, Some(Mode::Read)) => "writing",
         (MediumStatus::Ready, Some(Mode::Write)) => "reading",

@@ -62,6 +62,7 @@ fn fill(directory: &Path, spec: &NewTape) -> Result<(), TapeError> {
             barcode: spec.barcode.clone(),
             uuid,
             capacity_bytes: spec.capacity_bytes,
+            full_capacity_bytes: None,
             worm: spec.worm,
             write_protected: false,
             created_unix_s,

@@ -3,22 +3,23 @@
 //! Never needed to read the log's records, so losing counters is not losing data. Written by rename, with the
 //! previous version beside it; see `FORMAT.md`, "label.toml".
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::TapeError;
-use crate::files::{open_file, remove_if_there, sync_directory, write_anew};
+use super::versions::{Versions, one_line, read_text};
 
 pub(super) const LABEL: &str = "label.toml";
 pub(super) const BACKUP: &str = "label.toml.bak";
-const TEMPORARY: &str = "label.toml.tmp";
-const BACKUP_TEMPORARY: &str = "label.toml.bak.tmp";
-/// A label is a few hundred bytes; a file much longer is none.
-const LABEL_BYTES_MAX: u64 = 64 << 10;
+const FILES: Versions = Versions {
+    name: LABEL,
+    backup: BACKUP,
+    temporary: "label.toml.tmp",
+    backup_temporary: "label.toml.bak.tmp",
+};
 
 const BARCODE_BYTES_MAX: usize = 32;
 /// What [`is_barcode`] asks for.
@@ -41,6 +42,9 @@ pub struct Label {
     pub uuid: Uuid,
     /// How many bytes of log the tape holds.
     pub capacity_bytes: u64,
+    /// How many it holds when an initiator gives it back what it has taken of its capacity; none if it has not taken any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full_capacity_bytes: Option<u64>,
     /// Written once: data can be appended, never overwritten or erased.
     #[serde(default)]
     pub worm: bool,
@@ -52,6 +56,13 @@ pub struct Label {
     /// What was done with the tape.
     #[serde(default)]
     pub counters: Counters,
+}
+
+impl Label {
+    /// The capacity that the tape was made with, in bytes of log.
+    pub fn full_capacity_bytes(&self) -> u64 {
+        self.full_capacity_bytes.unwrap_or(self.capacity_bytes)
+    }
 }
 
 /// What was done with a tape since it was created. Brought up to date when the tape is closed: a crash loses what
@@ -102,7 +113,7 @@ pub(super) fn store(directory: &Path, label: &Label) -> Result<(), TapeError> {
         reason: format!("cannot be written: {error}"),
     };
     let text = toml::to_string(label).map_err(|error| failed(&error))?;
-    replace(directory, text.as_bytes()).map_err(|error| failed(&error))
+    FILES.replace(directory, &text, |path| read(path).is_ok()).map_err(|error| failed(&error))
 }
 
 /// Gives the tape in `directory`, which must not be open, another barcode. The directory keeps its name.
@@ -120,39 +131,13 @@ pub(super) fn exists(directory: &Path) -> io::Result<bool> {
 
 /// Whether `name` is one that [`store`] leaves behind when it is interrupted.
 pub(super) fn is_temporary(name: &str) -> bool {
-    name == TEMPORARY || name == BACKUP_TEMPORARY
+    FILES.is_temporary(name)
 }
 
 /// Reads one label file, or says in one line why not.
 pub(super) fn read(path: &Path) -> Result<Label, String> {
-    let describe = |error: io::Error| format!("cannot be read: {error}");
-    let mut text = String::new();
-    let file = open_file(OpenOptions::new().read(true), path).map_err(describe)?;
-    file.take(LABEL_BYTES_MAX + 1).read_to_string(&mut text).map_err(describe)?;
-    if text.len() as u64 > LABEL_BYTES_MAX {
-        return Err("too long for a label".to_owned());
-    }
+    let text = read_text(path)?;
     let label: Label = toml::from_str(&text).map_err(|error| one_line(&text, &error))?;
     // It goes into messages and is compared with names of directories: nothing that a label can do with it is wanted.
     if is_barcode(&label.barcode) { Ok(label) } else { Err(BARCODE_RULE.to_owned()) }
-}
-
-/// Where and what, in one line; the TOML error's own form has four.
-fn one_line(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    format!("line {}: {}", before.matches('\n').count() + 1, error.message().replace('\n', " "))
-}
-
-fn replace(directory: &Path, text: &[u8]) -> io::Result<()> {
-    let (label, temporary) = (directory.join(LABEL), directory.join(TEMPORARY));
-    write_anew(&temporary, text)?;
-    if read(&label).is_ok() {
-        // A second name for the old label, not a rename: there is no instant without a label.
-        let backup = directory.join(BACKUP_TEMPORARY);
-        remove_if_there(&backup)?;
-        fs::hard_link(&label, &backup).or_else(|_| fs::copy(&label, &backup).map(|_| ()))?;
-        fs::rename(&backup, directory.join(BACKUP))?;
-    }
-    fs::rename(&temporary, &label)?;
-    sync_directory(directory)
 }

@@ -98,6 +98,11 @@ impl<S: Storage> Log<S> {
         &self.header
     }
 
+    /// The tape has another capacity.
+    pub(super) fn set_reserve_end(&mut self, reserve_end: u64) {
+        self.reserve_end = reserve_end;
+    }
+
     pub(super) fn end(&self) -> Cursor {
         self.end
     }

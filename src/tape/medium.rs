@@ -138,6 +138,14 @@ impl<S: Storage, I: Storage> Medium<S, I> {
             || (self.log.disk_is_low() && at.offset == self.end().offset)
     }
 
+    /// How many bytes are left between `at` and the early warning zone.
+    pub(super) fn before_early_warning(&self, at: Cursor) -> u64 {
+        if self.is_early_warning(at) {
+            return 0;
+        }
+        self.early_warning_start().saturating_sub(at.offset - DATA_START_BYTES)
+    }
+
     fn early_warning_start(&self) -> u64 {
         let capacity = self.limits.capacity_bytes;
         capacity.saturating_sub(early_warning_bytes(capacity))

@@ -1,5 +1,5 @@
 //! The tape on disk: one directory a tape, holding `data` (an append-only log, the truth), `index` (derived,
-//! deletable) and `label.toml`. Nothing here knows of loaders, drives, SCSI or NDMP.
+//! deletable), `label.toml` and `attributes.toml`. Nothing here knows of loaders, drives, SCSI or NDMP.
 //!
 //! Read in this order: `FORMAT.md` (every byte, and why), [`mod@format`] (the bytes in code), [`log`] (appending and
 //! reading), [`index`] and [`recovery`] (finding places fast, and finding the end after a crash), [`medium`] (what
@@ -7,6 +7,7 @@
 //! lock and the label around it). For those who only look: [`reader`] (without lock or change), [`mod@verify`] (every
 //! byte), [`contents`] (the tape files), [`image`] and [`simh`] (tapes as `.tap` files).
 
+mod attributes;
 mod buffer;
 mod codec;
 mod contents;
@@ -30,10 +31,12 @@ mod storage;
 #[expect(clippy::module_inception, reason = "the type `Tape` deserves a file of its name")]
 mod tape;
 mod verify;
+mod versions;
 
 #[cfg(test)]
 mod tests;
 
+pub use attributes::{AttributeFormat, HOST_ATTRIBUTES_BYTES_MAX, HostAttribute};
 pub use codec::Compression;
 pub use contents::{Content, TapeFile};
 pub use create::{NewTape, create};

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::attributes::{self, HostAttribute};
 use super::codec::Compression;
 use super::error::{TapeError, is_disk_full};
 use super::format::DATA_START_BYTES;
@@ -26,6 +27,8 @@ use crate::files::{open_file, sync_directory};
 pub(super) const DATA: &str = "data";
 pub(super) const INDEX: &str = "index";
 const COPY_BYTES: usize = 1 << 20;
+/// The smallest part of its capacity that a tape can be given, as a divisor: LTO's drives have such a limit, too.
+const CAPACITY_PARTS_MAX: u64 = 20;
 
 /// What can be said of a tape without opening it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +105,8 @@ pub fn protect(directory: &Path, write_protected: bool) -> Result<(), TapeError>
 pub struct Tape {
     directory: PathBuf,
     label: Label,
+    /// What initiators have noted on the tape, or why it cannot be read.
+    attributes: Result<Vec<HostAttribute>, String>,
     pub(super) medium: Medium<FileStorage, FileStorage>,
     is_closed: bool,
 }
@@ -131,8 +136,7 @@ impl Tape {
         lock(&tape, &file)?;
         // Read again under the lock: the owner before us may just have written it.
         label = label::load(directory)?;
-        let reserve_end =
-            label.capacity_bytes.saturating_add(DATA_START_BYTES).saturating_add(FILEMARK_RESERVE_BYTES);
+        let reserve_end = reserve_end(label.capacity_bytes);
         let storage =
             if read_only.is_some() { FileStorage::new(file) } else { FileStorage::direct(file, &path) };
         let mut log = Log::open(tape.clone(), &path, storage, reserve_end)?;
@@ -160,7 +164,10 @@ impl Tape {
         if let Err(error) = label::store(directory, &label) {
             tracing::warn!(tape = %tape, %error, "this load is not counted");
         }
-        Ok(Tape { directory: directory.to_owned(), label, medium, is_closed: false })
+        let attributes = attributes::load(directory, label.uuid).inspect_err(|reason| {
+            tracing::warn!(tape = %tape, %reason, "what initiators have noted on it is lost; its data is not concerned");
+        });
+        Ok(Tape { directory: directory.to_owned(), label, attributes, medium, is_closed: false })
     }
 
     /// The label, with the counters of this load so far.
@@ -214,6 +221,11 @@ impl Tape {
         self.medium.is_early_warning(self.medium.cursor)
     }
 
+    /// How many bytes of log are left between the position and the early warning zone.
+    pub fn bytes_before_early_warning(&self) -> u64 {
+        self.medium.before_early_warning(self.medium.cursor)
+    }
+
     /// Whether a write at the end of data is in the early warning zone.
     pub fn end_of_data_is_in_early_warning(&self) -> bool {
         self.medium.is_early_warning(self.medium.end())
@@ -221,7 +233,12 @@ impl Tape {
 
     /// Whether writes are refused: by the label, or because the tape could only be opened for reading.
     pub fn is_write_protected(&self) -> bool {
-        self.label.write_protected || self.medium.log.is_read_only()
+        self.medium.limits.write_protected || self.medium.log.is_read_only()
+    }
+
+    /// Refuses writes until the tape is opened again, whatever the label says.
+    pub fn refuse_writes(&mut self) {
+        self.medium.limits.write_protected = true;
     }
 
     /// Sets or clears the write protection, durably.
@@ -338,6 +355,52 @@ impl Tape {
         self.medium.erase()
     }
 
+    /// Gives the tape `proportion` of 65535 parts of the capacity that it was made with, at least a twentieth, and destroys
+    /// all that is on it. It then stands at its beginning.
+    ///
+    /// # Errors
+    /// As [`Tape::erase`]; [`TapeError::Label`] if the new capacity cannot be kept: the tape is empty then, and has the old
+    /// one.
+    pub fn set_capacity(&mut self, proportion: u16) -> Result<(), TapeError> {
+        let full_bytes = self.label.full_capacity_bytes();
+        let part_bytes = u128::from(full_bytes) * u128::from(proportion) / u128::from(u16::MAX);
+        let capacity_bytes =
+            u64::try_from(part_bytes).unwrap_or(full_bytes).max(full_bytes / CAPACITY_PARTS_MAX).max(1);
+        self.medium.rewind()?;
+        self.medium.erase()?;
+        let full_capacity_bytes = (capacity_bytes != full_bytes).then_some(full_bytes);
+        let label = Label { capacity_bytes, full_capacity_bytes, ..self.label.clone() };
+        label::store(&self.directory, &label)?;
+        self.label = label;
+        self.medium.limits.capacity_bytes = capacity_bytes;
+        self.medium.log.set_reserve_end(reserve_end(capacity_bytes));
+        Ok(())
+    }
+
+    /// What initiators have noted on the tape, in ascending order; nothing where that is damaged.
+    pub fn host_attributes(&self) -> &[HostAttribute] {
+        self.attributes.as_deref().unwrap_or_default()
+    }
+
+    /// Whether what initiators had noted on the tape could not be read when it was opened.
+    pub fn has_lost_attributes(&self) -> bool {
+        self.attributes.is_err()
+    }
+
+    /// Replaces all that initiators have noted on the tape, durably. They are at most
+    /// [`super::HOST_ATTRIBUTES_BYTES_MAX`], in ascending order.
+    ///
+    /// # Errors
+    /// [`TapeError::WriteProtected`]; [`TapeError::Label`] if they cannot be written: the old ones stay.
+    pub fn set_host_attributes(&mut self, attributes: Vec<HostAttribute>) -> Result<(), TapeError> {
+        if self.is_write_protected() {
+            return Err(TapeError::WriteProtected { tape: self.label.barcode.clone() });
+        }
+        attributes::store(&self.directory, self.label.uuid, &attributes)?;
+        self.attributes = Ok(attributes);
+        Ok(())
+    }
+
     /// Makes everything durable.
     pub fn sync(&mut self) -> Result<(), TapeError> {
         self.medium.sync()
@@ -376,6 +439,11 @@ impl Drop for Tape {
             tracing::warn!(tape = %self.label.barcode, %error, "dropped without being closed, and not whole");
         }
     }
+}
+
+/// How far disk space for the log of a tape of this capacity is set aside.
+fn reserve_end(capacity_bytes: u64) -> u64 {
+    capacity_bytes.saturating_add(DATA_START_BYTES).saturating_add(FILEMARK_RESERVE_BYTES)
 }
 
 /// Opens the log to be written, or, where that is not allowed, to be read, and says why.

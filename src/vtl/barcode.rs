@@ -88,6 +88,12 @@ impl Barcode {
         &self.0
     }
 
+    /// Whether it is a cleaning cartridge's: all begin with `CLN`.
+    #[must_use]
+    pub fn is_cleaning(&self) -> bool {
+        self.0.starts_with("CLN")
+    }
+
     /// The barcode without its media identifier, if it ends with one: what backup applications compare, most of them its
     /// first six characters.
     #[must_use]
@@ -158,6 +164,13 @@ mod tests {
         {
             assert!(Barcode::new(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn cleaning_cartridges_are_told_by_how_they_begin() {
+        let is_cleaning = |text: &str| Barcode::new(text).unwrap().is_cleaning();
+        assert!(is_cleaning("CLN001L1") && is_cleaning("CLNU01CU") && is_cleaning("CLN"));
+        assert!(!is_cleaning("CL0001L8") && !is_cleaning("ACLN01L8"));
     }
 
     #[test]

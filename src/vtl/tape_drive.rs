@@ -5,7 +5,9 @@
 
 use thiserror::Error;
 
+use super::generation::Generation;
 use super::reservations::Reservations;
+pub use crate::tape::{AttributeFormat, HOST_ATTRIBUTES_BYTES_MAX, HostAttribute};
 
 /// What is in the drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,10 @@ pub enum Medium {
     Unloaded,
     /// A threaded tape.
     Ready,
+    /// A cleaning cartridge. It cleans when it is put in; there is nothing to read on it.
+    Cleaning,
+    /// A cartridge of a generation that the drive cannot read.
+    Incompatible,
 }
 
 /// Where the tape stands.
@@ -29,6 +35,8 @@ pub struct Position {
     pub at_beginning: bool,
     /// At or behind early warning.
     pub past_early_warning: bool,
+    /// How many bytes of the tape are left before early warning; 0 behind it.
+    pub before_early_warning_bytes: u64,
 }
 
 /// What ended a SPACE.
@@ -85,6 +93,10 @@ pub struct CartridgeMemory {
     pub serial: String,
     /// Data can be appended, never overwritten.
     pub is_worm: bool,
+    /// The drive reads tapes of this generation and cannot write them.
+    pub is_read_only_format: bool,
+    /// Notes of initiators were there and could not be read.
+    pub has_lost_attributes: bool,
     /// Seconds since 1970.
     pub created_unix_seconds: u64,
     /// Native capacity in bytes.
@@ -93,7 +105,7 @@ pub struct CartridgeMemory {
     pub remaining_bytes: u64,
     /// In the cartridge's life.
     pub lifetime: Usage,
-    /// Since it was loaded into this drive.
+    /// Since it was loaded into this drive, or since [`TapeDrive::reset_counters`].
     pub this_load: Usage,
 }
 
@@ -116,6 +128,55 @@ pub struct Usage {
     pub medium_errors: u64,
 }
 
+/// What a drive itself has done since it was started, with whatever cartridges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DriveStatistics {
+    /// What was done with cartridges; its loads are those of tapes.
+    pub usage: Usage,
+    /// Loads since [`TapeDrive::reset_counters`].
+    pub loads_since_reset: u64,
+    /// Cleaning cartridges that have cleaned it.
+    pub cleanings: u64,
+    /// Writes that failed for good.
+    pub write_errors: u64,
+    /// For how long it has been running.
+    pub powered_seconds: u64,
+}
+
+/// The alerts that a drive raises, by their numbers in TapeAlert (SSC-3 annex A).
+pub mod alert {
+    /// A read, write or motion failed for good.
+    pub const HARD_ERROR: u8 = 3;
+    /// The tape is damaged.
+    pub const MEDIUM: u8 = 4;
+    /// A read failed for good.
+    pub const READ_FAILURE: u8 = 5;
+    /// A write failed for good.
+    pub const WRITE_FAILURE: u8 = 6;
+    /// A write met a protected tape.
+    pub const WRITE_PROTECT: u8 = 9;
+    /// UNLOAD while removal is prevented.
+    pub const NO_REMOVAL: u8 = 10;
+    /// A cleaning cartridge was loaded.
+    pub const CLEANING_MEDIUM: u8 = 11;
+    /// A cartridge of a format that the drive cannot read was loaded.
+    pub const UNSUPPORTED_FORMAT: u8 = 12;
+    /// The cartridge's memory cannot be read.
+    pub const MEMORY_FAILURE: u8 = 15;
+    /// The drive must be cleaned. A virtual one never raises it; cleaning ends it.
+    pub const CLEAN_NOW: u8 = 20;
+    /// The drive should be cleaned. A virtual one never raises it; cleaning ends it.
+    pub const CLEAN_PERIODIC: u8 = 21;
+    /// The cleaning cartridge is used up.
+    pub const EXPIRED_CLEANING_MEDIUM: u8 = 22;
+    /// The cartridge is labelled as a cleaning cartridge and is none.
+    pub const INVALID_CLEANING_MEDIUM: u8 = 23;
+    /// The drive, or what it stands on, failed.
+    pub const HARDWARE: u8 = 30;
+    /// A write to a part of a WORM tape that is written.
+    pub const WORM_OVERWRITE: u8 = 60;
+}
+
 /// What initiators have set on a drive. It lasts as long as the drive is powered, whatever cartridges and sessions come
 /// and go, as mode parameters and reservations do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +185,10 @@ pub struct DriveSettings {
     pub block_bytes: u32,
     /// Whether a write is acknowledged before it is on stable storage.
     pub is_buffered: bool,
+    /// How long before the early warning the programmable one begins, in units of 10^6 bytes; 0 for none.
+    pub programmable_warning_megabytes: u16,
+    /// Where the programmable early warning was given last: the count of loads, and the logical object behind which.
+    pub programmable_warning_given: Option<(u64, u64)>,
     /// The alerts raised, the one of number n as bit n-1.
     pub alerts: u64,
     /// Who may use the drive.
@@ -132,8 +197,31 @@ pub struct DriveSettings {
 
 impl Default for DriveSettings {
     fn default() -> Self {
-        Self { block_bytes: 0, is_buffered: true, alerts: 0, reservations: Reservations::default() }
+        Self {
+            block_bytes: 0,
+            is_buffered: true,
+            programmable_warning_megabytes: 0,
+            programmable_warning_given: None,
+            alerts: 0,
+            reservations: Reservations::default(),
+        }
     }
+}
+
+impl DriveSettings {
+    /// Raises an alert of [`alert`].
+    pub fn raise(&mut self, alert: u8) {
+        self.alerts |= bit(alert);
+    }
+
+    /// Ends an alert.
+    pub fn lower(&mut self, alert: u8) {
+        self.alerts &= !bit(alert);
+    }
+}
+
+fn bit(alert: u8) -> u64 {
+    1_u64.checked_shl(u32::from(alert).saturating_sub(1)).unwrap_or(0)
 }
 
 /// Why a drive did not do as it was told.
@@ -145,6 +233,17 @@ pub enum DriveError {
     /// The cartridge is not threaded.
     #[error("the tape in the drive is unloaded; load it first")]
     Unloaded,
+    /// A cleaning cartridge is in the drive.
+    #[error("a cleaning cartridge is in the drive; move it away and a tape in")]
+    Cleaning,
+    /// The cartridge's generation cannot be read here.
+    #[error("the drive cannot read tapes of this generation; use a drive that can")]
+    Incompatible,
+    /// The cartridge's generation can be read here, not written.
+    #[error(
+        "the drive can read tapes of this generation, not write them; use a drive that can, or a newer tape"
+    )]
+    ReadOnlyFormat,
     /// The tape must not be written.
     #[error("the tape is write protected; remove the protection or use another tape")]
     WriteProtected,
@@ -191,6 +290,10 @@ pub trait TapeDrive {
     /// Whether the tape in the drive must not be written; false without one.
     fn write_protected(&self) -> bool;
 
+    /// The generation that the barcode of the cartridge in the drive names; none without a cartridge, or where the barcode
+    /// names none: then it is of the drive's own.
+    fn medium_generation(&self) -> Option<Generation>;
+
     /// Native capacity of the tape in the drive in bytes; 0 without one.
     fn capacity_bytes(&self) -> u64;
 
@@ -215,6 +318,27 @@ pub trait TapeDrive {
     /// # Errors
     /// [`DriveError::Empty`] or [`DriveError::Unloaded`].
     fn cartridge_memory(&mut self) -> Result<CartridgeMemory, DriveError>;
+
+    /// What initiators have noted in the threaded cartridge's memory, in ascending order.
+    ///
+    /// # Errors
+    /// [`DriveError::Empty`] or [`DriveError::Unloaded`].
+    fn host_attributes(&mut self) -> Result<Vec<HostAttribute>, DriveError>;
+
+    /// Replaces all of that, durably: at most [`HOST_ATTRIBUTES_BYTES_MAX`], in ascending order.
+    ///
+    /// # Errors
+    /// [`DriveError`]; the old ones stay.
+    fn set_host_attributes(&mut self, attributes: Vec<HostAttribute>) -> Result<(), DriveError>;
+
+    /// What the drive has done itself.
+    fn statistics(&self) -> DriveStatistics;
+
+    /// Whether removal is prevented.
+    fn removal_prevented(&self) -> bool;
+
+    /// Counts anew what is counted since the load.
+    fn reset_counters(&mut self);
 
     /// Where the tape stands.
     ///
@@ -241,6 +365,13 @@ pub trait TapeDrive {
     /// # Errors
     /// [`DriveError`].
     fn erase(&mut self) -> Result<(), DriveError>;
+
+    /// Makes `proportion` of 65535 parts of the capacity that the tape was made with available, rounded up to what a tape
+    /// can have, and destroys all data on it. The tape then stands at its beginning.
+    ///
+    /// # Errors
+    /// [`DriveError`].
+    fn set_capacity(&mut self, proportion: u16) -> Result<(), DriveError>;
 
     /// Writes `count` filemarks and makes everything before them durable, also for a count of 0.
     ///
@@ -287,7 +418,8 @@ pub trait TapeDrive {
     /// Threads the cartridge in the drive at the beginning of the tape; rewinds a threaded one.
     ///
     /// # Errors
-    /// [`DriveError::Empty`] without a cartridge.
+    /// [`DriveError::Empty`] without a cartridge, [`DriveError::Cleaning`] and [`DriveError::Incompatible`] with one that
+    /// cannot be threaded.
     fn load(&mut self) -> Result<(), DriveError>;
 
     /// Rewinds and unthreads; the cartridge stays in the drive. A drive already unloaded or empty is left so.

@@ -62,7 +62,7 @@ pub(super) fn mode_select(request: &mut Request<'_>) -> Handled {
 fn informational_exceptions() -> Page {
     let mut parameters = vec![0; 10];
     parameters[0] = 0x08; // DEXCPT
-    Page { code: INFORMATIONAL_EXCEPTIONS, parameters }
+    Page::fixed(INFORMATIONAL_EXCEPTIONS, parameters)
 }
 
 fn addresses(loader: &Loader) -> Page {
@@ -78,15 +78,12 @@ fn addresses(loader: &Loader) -> Page {
         counts.drives,
         0,
     ];
-    Page {
-        code: ELEMENT_ADDRESS_ASSIGNMENT,
-        parameters: fields.iter().flat_map(|field| field.to_be_bytes()).collect(),
-    }
+    Page::fixed(ELEMENT_ADDRESS_ASSIGNMENT, fields.iter().flat_map(|field| field.to_be_bytes()).collect())
 }
 
 /// One transport element that cannot turn a tape over.
 fn geometry() -> Page {
-    Page { code: TRANSPORT_GEOMETRY, parameters: vec![0, 0] }
+    Page::fixed(TRANSPORT_GEOMETRY, vec![0, 0])
 }
 
 /// Tapes stay, move and are exchanged everywhere but in the hand.
@@ -106,5 +103,5 @@ fn capabilities(loader: &Loader, has_exchange: bool) -> Page {
     if has_exchange {
         parameters[10..14].copy_from_slice(&each);
     }
-    Page { code: DEVICE_CAPABILITIES, parameters }
+    Page::fixed(DEVICE_CAPABILITIES, parameters)
 }

@@ -207,7 +207,7 @@ fn medium_type(barcode: &Barcode) -> u8 {
     let is_worm =
         || Generation::ALL.into_iter().any(|generation| text.ends_with(generation.worm_identifier()));
     match text {
-        _ if text.starts_with("CLN") => CLEANING,
+        _ if barcode.is_cleaning() => CLEANING,
         _ if is_worm() => WORM,
         _ => DATA,
     }

@@ -2,7 +2,7 @@
 //!
 //! Must not know what a command does. What is made of a table is in `scsi::commands`.
 
-use super::{Request, data, logs, memory, modes, motion};
+use super::{Request, capacity, data, densities, logs, memory, modes, motion};
 use crate::scsi::cdb;
 use crate::scsi::commands::{Command, Conflict, Handled, report_supported};
 use crate::scsi::reserve::{self, Call};
@@ -28,9 +28,13 @@ pub(super) const COMMANDS: &[Command<Handler>] = &[
     command("TEST UNIT READY", &[cdb::TEST_UNIT_READY, 0, 0, 0, 0, 0], Plain, super::test_unit_ready),
     command("REWIND", &[cdb::REWIND, 0x01, 0, 0, 0, 0], Any, motion::rewind),
     command("REQUEST SENSE", &[cdb::REQUEST_SENSE, 0x01, 0, 0, FF, 0], Never, super::request_sense).quiet(),
+    command("FORMAT MEDIUM", &[cdb::FORMAT_MEDIUM, 0x03, 0x0f, FF, FF, 0], Any, capacity::format_medium)
+        .note("only at the beginning; FORMAT 0 (one partition); no VERIFY, no list"),
     command("READ BLOCK LIMITS", &[cdb::READ_BLOCK_LIMITS, 0x01, 0, 0, 0, 0], Plain, motion::read_block_limits),
     command("READ(6)", &[cdb::READ_6, 0x03, FF, FF, FF, 0], Any, data::read_6),
     command("WRITE(6)", &[cdb::WRITE_6, 0x01, FF, FF, FF, 0], Any, data::write_6),
+    command("SET CAPACITY", &[cdb::SET_CAPACITY, 0x01, 0, FF, FF, 0], Any, capacity::set_capacity)
+        .note("only at the beginning; at least a twentieth of the cartridge's capacity"),
     command("WRITE FILEMARKS(6)", &[cdb::WRITE_FILEMARKS_6, 0x03, FF, FF, FF, 0], Any, data::write_filemarks_6),
     command("SPACE(6)", &[cdb::SPACE_6, 0x07, FF, FF, FF, 0], Any, motion::space_6),
     command("INQUIRY", &[cdb::INQUIRY, 0x03, FF, FF, FF, 0], Never, super::inquiry).quiet(),
@@ -44,7 +48,7 @@ pub(super) const COMMANDS: &[Command<Handler>] = &[
     command("PREVENT ALLOW MEDIUM REMOVAL", &[cdb::PREVENT_ALLOW, 0, 0, 0, 0x03, 0], Plain, super::prevent_allow),
     command("LOCATE(10)", &[cdb::LOCATE_10, 0x07, 0, FF, FF, FF, FF, 0, FF, 0], Any, motion::locate_10),
     command("READ POSITION", &[cdb::READ_POSITION, 0x1f, 0, 0, 0, 0, 0, FF, FF, 0], Plain, motion::read_position),
-    command("REPORT DENSITY SUPPORT", &[cdb::REPORT_DENSITY_SUPPORT, 0x03, 0, 0, 0, 0, 0, FF, FF, 0], Plain, memory::report_density_support),
+    command("REPORT DENSITY SUPPORT", &[cdb::REPORT_DENSITY_SUPPORT, 0x03, 0, 0, 0, 0, 0, FF, FF, 0], Plain, densities::report),
     command("LOG SELECT", &[cdb::LOG_SELECT, 0x03, FF, FF, 0, 0, 0, FF, FF, 0], Any, logs::log_select),
     command("LOG SENSE", &[cdb::LOG_SENSE, 0x03, FF, FF, 0, FF, FF, FF, FF, 0], Plain, logs::log_sense),
     command("MODE SELECT(10)", &[cdb::MODE_SELECT_10, 0x11, 0, 0, 0, 0, 0, FF, FF, 0], Any, modes::mode_select),
@@ -66,7 +70,10 @@ pub(super) const COMMANDS: &[Command<Handler>] = &[
     command("WRITE FILEMARKS(16)", &[cdb::WRITE_FILEMARKS_16, 0x03, 0, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, 0], Any, data::write_filemarks_16),
     command("READ(16)", &[cdb::READ_16, 0x03, 0, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, 0], Any, data::read_16),
     command("WRITE(16)", &[cdb::WRITE_16, 0x01, 0, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, 0], Any, data::write_16),
-    command("READ ATTRIBUTE", &[cdb::READ_ATTRIBUTE, 0x1f, 0, 0, 0, FF, 0, FF, FF, FF, FF, FF, FF, FF, 0, 0], Plain, memory::read_attribute),
+    command("READ ATTRIBUTE", &[cdb::READ_ATTRIBUTE, 0x1f, 0, 0, 0, FF, 0, FF, FF, FF, FF, FF, FF, FF, 0x01, 0], Plain, memory::read_attribute)
+        .note("values, list, volumes, partitions, supported attributes; CACHE changes nothing"),
+    command("WRITE ATTRIBUTE", &[cdb::WRITE_ATTRIBUTE, 0x01, 0, 0, 0, FF, 0, FF, 0, 0, FF, FF, FF, FF, 0, 0], Any, memory::write_attribute)
+        .note("durable before the answer; 4096 bytes of host attributes; BARCODE is ours"),
     command("SPACE(16)", &[cdb::SPACE_16, 0x0f, 0, 0, FF, FF, FF, FF, FF, FF, FF, FF, FF, FF, 0, 0], Any, motion::space_16),
     command("LOCATE(16)", &[cdb::LOCATE_16, 0x3b, 0, FF, FF, FF, FF, FF, FF, FF, FF, FF, 0, 0, 0, 0], Any, motion::locate_16),
     command("REPORT LUNS", &[cdb::REPORT_LUNS, 0, FF, 0, 0, 0, FF, FF, FF, FF, 0, 0], Never, super::report_luns).quiet(),

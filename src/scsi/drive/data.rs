@@ -3,7 +3,7 @@
 //! With FIXED a transfer counts blocks of the length that MODE SELECT has set, without it bytes of one record. Must not
 //! know how records are kept.
 
-use super::{Handled, Request, done, fault, motion, ready};
+use super::{Handled, Request, done, fault, motion, ready, warning};
 use crate::scsi::outcome::Outcome;
 use crate::scsi::sense::Sense;
 use crate::vtl::tape_drive::{DriveError, ReadRecord, TapeDrive};
@@ -201,6 +201,7 @@ fn write(request: &mut Request<'_>, transfer: &Transfer) -> Handled {
     if data.is_empty() {
         return done();
     }
+    let before = warning::Before::of(request.drive);
     let (mut written, mut is_warned) = (0, false);
     for block in data.chunks_exact(block_bytes) {
         match request.drive.write_record(block) {
@@ -217,7 +218,10 @@ fn write(request: &mut Request<'_>, transfer: &Transfer) -> Handled {
         request.drive.write_filemarks(0).map_err(|error| fault::sense(request.drive, &error))?;
     }
     let outcome = taken(written);
-    Ok(if is_warned { outcome.saying(Sense::END_OF_MEDIUM.with_information(0)) } else { outcome })
+    Ok(match before.told(request.drive, is_warned) {
+        Some(sense) => outcome.saying(sense.with_information(0)),
+        None => outcome,
+    })
 }
 
 fn taken(bytes: usize) -> Outcome {
@@ -244,20 +248,21 @@ fn write_filemarks(request: &mut Request<'_>, count: u32) -> Handled {
     }
     let drive = &mut *request.drive;
     ready(drive)?;
+    let before = warning::Before::of(drive);
     match drive.write_filemarks(count) {
+        Ok(()) if count == 0 => return done(),
         Ok(()) => {}
         // There is nothing to make durable on a tape that takes nothing.
-        Err(DriveError::WriteProtected) if count == 0 => return done(),
+        Err(DriveError::WriteProtected | DriveError::ReadOnlyFormat) if count == 0 => return done(),
         Err(error @ DriveError::EndOfMedium) => {
             return Err(fault::sense(drive, &error).with_information(count));
         }
         Err(error) => return Err(fault::sense(drive, &error)),
     }
-    match drive.position() {
-        Ok(position) if position.past_early_warning && count > 0 => {
-            Err(Sense::END_OF_MEDIUM.with_information(0))
-        }
-        _ => done(),
+    let is_warned = drive.position().is_ok_and(|position| position.past_early_warning);
+    match before.told(drive, is_warned) {
+        Some(sense) => Err(sense.with_information(0)),
+        None => done(),
     }
 }
 

@@ -3,44 +3,34 @@
 //! Must not know which command met the error.
 
 use crate::scsi::sense::Sense;
-use crate::vtl::tape_drive::{DriveError, TapeDrive};
-
-/// TapeAlert flags (SSC-3 annex A), numbered from 1.
-const ALERT_HARD_ERROR: u8 = 3;
-const ALERT_WRITE_PROTECT: u8 = 9;
-const ALERT_HARDWARE: u8 = 30;
+use crate::vtl::tape_drive::{DriveError, TapeDrive, alert};
 
 /// Why a command failed.
 pub(super) fn sense(drive: &mut dyn TapeDrive, error: &DriveError) -> Sense {
-    match error {
-        DriveError::Empty => Sense::NO_MEDIUM,
-        DriveError::Unloaded => Sense::LOAD_REQUIRED,
-        DriveError::WriteProtected => protected(drive),
-        DriveError::EndOfData => Sense::END_OF_DATA,
-        DriveError::EndOfMedium => Sense::VOLUME_OVERFLOW,
-        DriveError::NoSpace { .. } => Sense::SPACE_ALLOCATION_FAILED,
-        DriveError::Prevented => Sense::REMOVAL_PREVENTED,
+    let (sense, alerts): (Sense, &[u8]) = match error {
+        DriveError::Empty => (Sense::NO_MEDIUM, &[]),
+        DriveError::Unloaded => (Sense::LOAD_REQUIRED, &[]),
+        DriveError::Cleaning => (Sense::CLEANING, &[]),
+        DriveError::Incompatible => (Sense::CANNOT_READ_FORMAT, &[]),
+        DriveError::ReadOnlyFormat => (Sense::CANNOT_WRITE_FORMAT, &[]),
+        DriveError::WriteProtected if is_written_worm(drive) => {
+            (Sense::WORM_OVERWRITE, &[alert::WORM_OVERWRITE])
+        }
+        DriveError::WriteProtected => (Sense::WRITE_PROTECTED, &[alert::WRITE_PROTECT]),
+        DriveError::EndOfData => (Sense::END_OF_DATA, &[]),
+        DriveError::EndOfMedium => (Sense::VOLUME_OVERFLOW, &[]),
+        DriveError::NoSpace { .. } => (Sense::SPACE_ALLOCATION_FAILED, &[]),
+        DriveError::Prevented => (Sense::REMOVAL_PREVENTED, &[alert::NO_REMOVAL]),
         DriveError::Damaged { .. } => {
-            raise(drive, ALERT_HARD_ERROR);
-            Sense::MEDIUM_DAMAGED
+            (Sense::MEDIUM_DAMAGED, &[alert::HARD_ERROR, alert::MEDIUM, alert::READ_FAILURE])
         }
-        DriveError::Failed { .. } => {
-            raise(drive, ALERT_HARDWARE);
-            Sense::INTERNAL_FAILURE
-        }
-    }
+        DriveError::Failed { .. } => (Sense::INTERNAL_FAILURE, &[alert::HARD_ERROR, alert::HARDWARE]),
+    };
+    alerts.iter().for_each(|alert| drive.settings().raise(*alert));
+    sense
 }
 
-/// A tape that takes no data at all, or a WORM tape none here.
-fn protected(drive: &mut dyn TapeDrive) -> Sense {
-    let is_worm = drive.cartridge_memory().is_ok_and(|memory| memory.is_worm);
-    if is_worm && !drive.write_protected() {
-        return Sense::WORM_OVERWRITE;
-    }
-    raise(drive, ALERT_WRITE_PROTECT);
-    Sense::WRITE_PROTECTED
-}
-
-fn raise(drive: &mut dyn TapeDrive, alert: u8) {
-    drive.settings().alerts |= 1 << (alert - 1);
+/// A WORM tape that takes data, only not here.
+fn is_written_worm(drive: &mut dyn TapeDrive) -> bool {
+    !drive.write_protected() && drive.cartridge_memory().is_ok_and(|memory| memory.is_worm)
 }

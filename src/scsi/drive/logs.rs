@@ -13,16 +13,18 @@ const READ_ERRORS: u8 = 0x03;
 const SEQUENTIAL_ACCESS: u8 = 0x0c;
 const DEVICE_STATUS: u8 = 0x11;
 const TAPE_ALERT_RESPONSE: u8 = 0x12;
+const DEVICE_STATISTICS: u8 = 0x14;
 const VOLUME_STATISTICS: u8 = 0x17;
 const TAPE_ALERT: u8 = 0x2e;
 const TAPE_CAPACITY: u8 = 0x31;
-const PAGES: [u8; 9] = [
+const PAGES: [u8; 10] = [
     SUPPORTED_PAGES,
     WRITE_ERRORS,
     READ_ERRORS,
     SEQUENTIAL_ACCESS,
     DEVICE_STATUS,
     TAPE_ALERT_RESPONSE,
+    DEVICE_STATISTICS,
     VOLUME_STATISTICS,
     TAPE_ALERT,
     TAPE_CAPACITY,
@@ -90,21 +92,39 @@ pub(super) fn log_sense(request: &mut Request<'_>) -> Handled {
     let mut data = vec![page, 0];
     data.extend(u16::try_from(body.len()).unwrap_or(u16::MAX).to_be_bytes());
     data.extend(body);
-    Ok(Ok(cdb.cut(data, cdb.u16::<7>())).into())
+    let shown = cdb.cut(data, cdb.u16::<7>());
+    if page == TAPE_ALERT {
+        lower_shown_alerts(request.drive, first, shown.len());
+    }
+    Ok(Ok(shown).into())
 }
 
-/// LOG SELECT (SPC-4 6.7): PCR clears the alerts. What counts the cartridge's life cannot be set.
+/// LOG SELECT (SPC-4 6.7): PCR, or default values asked for (PC 11b), begins to count anew and clears the alerts; on page 00h
+/// all of it. What counts the life of the cartridge or the drive cannot be set.
 pub(super) fn log_select(request: &mut Request<'_>) -> Handled {
+    const DEFAULT_CUMULATIVE: u8 = 3;
     let cdb = request.cdb;
     if cdb.bit::<1>(0) {
         return Err(Sense::invalid_bit(1, 0)); // SP: nothing is saved
     }
-    if cdb.u16::<7>() != 0 {
-        return Err(Sense::PARAMETER_LIST_LENGTH);
+    let (control, page) = (cdb.byte::<2>() >> 6, cdb.byte::<2>() & 0x3f);
+    if !PAGES.contains(&page) {
+        return Err(Sense::invalid_bit(2, 5));
     }
-    let page = cdb.byte::<2>() & 0x3f;
-    if cdb.bit::<1>(1) && matches!(page, SUPPORTED_PAGES | TAPE_ALERT | TAPE_ALERT_RESPONSE) {
+    if cdb.byte::<3>() != 0 {
+        return Err(Sense::invalid_byte(3)); // no subpages
+    }
+    if cdb.u16::<7>() != 0 {
+        return Err(Sense::PARAMETER_LIST_LENGTH.at_byte(7)); // no parameter can be set
+    }
+    if !cdb.bit::<1>(1) && control != DEFAULT_CUMULATIVE {
+        return done();
+    }
+    if matches!(page, SUPPORTED_PAGES | TAPE_ALERT | TAPE_ALERT_RESPONSE) {
         request.drive.settings().alerts = 0;
+    }
+    if matches!(page, SUPPORTED_PAGES | WRITE_ERRORS | READ_ERRORS | SEQUENTIAL_ACCESS | DEVICE_STATISTICS) {
+        request.drive.reset_counters();
     }
     done()
 }
@@ -118,6 +138,7 @@ fn parameters(drive: &mut dyn TapeDrive, page: u8) -> Vec<Parameter> {
         SEQUENTIAL_ACCESS => sequential_access(&memory),
         DEVICE_STATUS => device_status(drive),
         TAPE_ALERT_RESPONSE => vec![list(0, &drive.settings().alerts.reverse_bits().to_be_bytes())],
+        DEVICE_STATISTICS => device_statistics(drive),
         VOLUME_STATISTICS => volume_statistics(drive, &memory),
         TAPE_ALERT => tape_alert(drive),
         _ => tape_capacity(&memory),
@@ -157,11 +178,28 @@ fn device_status(drive: &mut dyn TapeDrive) -> Vec<Parameter> {
     status |= if drive.write_protected() { WRITE_PROTECT } else { 0 };
     let cartridge = match medium {
         Medium::Empty => 0,
-        Medium::Unloaded => PRESENT,
+        Medium::Unloaded | Medium::Cleaning | Medium::Incompatible => PRESENT,
         Medium::Ready => PRESENT | THREADED | MOUNTED,
     };
     let has_alert = u8::from(drive.settings().alerts != 0);
     vec![list(0, &[status, cartridge, 0, has_alert]), list(1, &1000_u16.to_be_bytes())]
+}
+
+/// SSC-4 8.2.3: the drive's own life, since the server was started.
+fn device_statistics(drive: &mut dyn TapeDrive) -> Vec<Parameter> {
+    const HOUR_SECONDS: u64 = 3600;
+    let statistics = drive.statistics();
+    let serial = drive.serial();
+    vec![
+        counter_4(0x00, statistics.usage.loads),
+        counter_4(0x01, statistics.cleanings),
+        counter_4(0x02, statistics.powered_seconds / HOUR_SECONDS),
+        counter_4(0x0d, statistics.loads_since_reset),
+        counter_4(0x0e, statistics.write_errors),
+        counter_4(0x0f, statistics.usage.medium_errors),
+        list(0x41, serial.as_bytes()),
+        list(0x80, &[u8::from(drive.removal_prevented())]),
+    ]
 }
 
 /// SSC-4 8.2.9.
@@ -198,10 +236,20 @@ fn volume_statistics(drive: &mut dyn TapeDrive, memory: &CartridgeMemory) -> Vec
     ]
 }
 
-/// Whoever has been shown the alerts need not be shown them again (SSC-3 8.2.3).
+/// SSC-3 8.2.3: each flag is a parameter.
 fn tape_alert(drive: &mut dyn TapeDrive) -> Vec<Parameter> {
-    let alerts = std::mem::take(&mut drive.settings().alerts);
+    let alerts = drive.settings().alerts;
     (1..=TAPE_ALERT_FLAGS).map(|flag| list(flag.into(), &[u8::from(alerts >> (flag - 1) & 1 == 1)])).collect()
+}
+
+/// Whoever has been shown an alert need not be shown it again. Who asks for the length of the page alone, as sg_logs does
+/// first, has been shown none.
+fn lower_shown_alerts(drive: &mut dyn TapeDrive, first: u16, shown_bytes: usize) {
+    const HEADER_BYTES: usize = 4;
+    const FLAG_BYTES: usize = 5;
+    let flags = shown_bytes.saturating_sub(HEADER_BYTES) / FLAG_BYTES;
+    let first = u8::try_from(first.max(1)).unwrap_or(u8::MAX);
+    (first..=TAPE_ALERT_FLAGS).take(flags).for_each(|flag| drive.settings().lower(flag));
 }
 
 /// Remaining and maximum capacity of the one partition and of none other, in units of 2^20 bytes.

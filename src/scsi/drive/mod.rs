@@ -2,12 +2,16 @@
 //!
 //! The tape's position, the early warning and what initiators have set are the drive's own, which the NDMP tape interface
 //! and the mover work with too; nothing of it is kept here. `commands` is the table of everything there is, of which
-//! dispatch, REPORT SUPPORTED OPERATION CODES and COMMANDS.md are made; `data` reads and writes, `motion` moves, `modes`,
-//! `logs` and `memory` tell, `scsi::reserve` keeps others away, `fault` makes sense data of the drive's errors. Must not know of
+//! dispatch, REPORT SUPPORTED OPERATION CODES and COMMANDS.md are made; `data` reads and writes (`warning` tells how near
+//! the end is), `motion` moves, `modes`, `logs`, `densities` and `memory` tell (`attributes` is what stands in a cartridge's
+//! memory), `capacity` makes tapes anew, `scsi::reserve` keeps others away, `fault` makes sense data of the drive's errors. Must not know of
 //! NDMP.
 
+mod attributes;
+mod capacity;
 mod commands;
 mod data;
+mod densities;
 mod fault;
 mod logs;
 mod memory;
@@ -15,6 +19,7 @@ mod modes;
 mod motion;
 #[cfg(test)]
 mod tests;
+mod warning;
 
 use super::cdb::Cdb;
 use super::commands::{Handled, find};
@@ -97,6 +102,8 @@ fn ready(drive: &mut dyn TapeDrive) -> Result<(), Sense> {
     match drive.medium() {
         Medium::Ready => Ok(()),
         Medium::Unloaded => Err(Sense::LOAD_REQUIRED),
+        Medium::Cleaning => Err(Sense::CLEANING),
+        Medium::Incompatible => Err(Sense::CANNOT_READ_FORMAT),
         Medium::Empty => Err(Sense::NO_MEDIUM),
     }
 }

@@ -1,22 +1,18 @@
 //! The drive's mode pages (SSC-3 8.3, SPC-4 7.5), MODE SENSE and MODE SELECT.
 //!
-//! An initiator can set the length of fixed blocks and whether writes are buffered. Everything else is as it is: a page that
-//! would change it is refused, so that nobody believes a setting that is not one. Must not know what follows from a
-//! setting.
+//! An initiator can set the length of fixed blocks, whether writes are buffered and where the programmable early warning is.
+//! Everything else is as it is: a page that would change it is refused, so that nobody believes a setting that is not one.
+//! Must not know what follows from a setting.
 
-use super::{Handled, Request};
+use super::{Handled, Request, densities};
 use crate::scsi::cdb::MODE_SELECT_6;
-use crate::scsi::mode::{self, Header, Page};
+use crate::scsi::density::Density;
+use crate::scsi::mode::{self, Given, Header, Page};
 use crate::scsi::outcome::Outcome;
 use crate::scsi::personality::DrivePersonality;
 use crate::scsi::sense::Sense;
-use crate::vtl::tape_drive::{Medium, TapeDrive};
+use crate::vtl::tape_drive::{DriveSettings, Medium, TapeDrive};
 
-/// Density code of LTO-8.
-pub(super) const DENSITY_LTO8: u8 = 0x5e;
-/// Medium type of LTO-8 data cartridges; WORM ones have 4 more.
-const MEDIUM_TYPE_LTO8: u8 = 0x88;
-const MEDIUM_TYPE_WORM: u8 = 0x04;
 const WRITE_PROTECTED: u8 = 0x80;
 const BUFFERED_MODE: u8 = 0x10;
 const BUFFERED_MODE_MASK: u8 = 0x70;
@@ -27,6 +23,9 @@ const DISCONNECT_RECONNECT: u8 = 0x02;
 const DATA_COMPRESSION: u8 = 0x0f;
 const UNREGISTERED_ALGORITHM: u8 = 0xff;
 const DEVICE_CONFIGURATION: u8 = 0x10;
+const DEVICE_CONFIGURATION_EXTENSION: u8 = 0x01;
+/// Where in that page's parameters the size of the programmable early warning zone stands.
+const WARNING_AT: usize = 2;
 const MEDIUM_PARTITION: u8 = 0x11;
 const INFORMATIONAL_EXCEPTIONS: u8 = 0x1c;
 
@@ -36,21 +35,18 @@ const BLOCK_DESCRIPTOR_BYTES: usize = 8;
 pub(super) fn mode_sense(request: &mut Request<'_>) -> Handled {
     let drive = &mut *request.drive;
     let pages = pages(drive, request.personality);
-    let descriptor = block_descriptor(drive);
+    let density = densities::current(drive, request.personality);
+    let descriptor = block_descriptor(drive, &density);
     let header = Header {
-        medium_type: medium_type(drive),
+        medium_type: medium_type(drive, &density),
         device_specific: device_specific(drive),
         block_descriptor: &descriptor,
     };
     Ok(mode::sense(request.cdb, &header, &pages).into())
 }
 
-fn medium_type(drive: &mut dyn TapeDrive) -> u8 {
-    match drive.cartridge_memory() {
-        Ok(memory) if memory.is_worm => MEDIUM_TYPE_LTO8 | MEDIUM_TYPE_WORM,
-        Ok(_) => MEDIUM_TYPE_LTO8,
-        Err(_) => 0,
-    }
+fn medium_type(drive: &mut dyn TapeDrive, density: &Density) -> u8 {
+    drive.cartridge_memory().map_or(0, |memory| density.medium_type(memory.is_worm))
 }
 
 fn device_specific(drive: &mut dyn TapeDrive) -> u8 {
@@ -59,17 +55,18 @@ fn device_specific(drive: &mut dyn TapeDrive) -> u8 {
 }
 
 /// Density, and the length of the blocks that FIXED means.
-fn block_descriptor(drive: &mut dyn TapeDrive) -> [u8; BLOCK_DESCRIPTOR_BYTES] {
+fn block_descriptor(drive: &mut dyn TapeDrive, density: &Density) -> [u8; BLOCK_DESCRIPTOR_BYTES] {
     let [_, high, middle, low] = drive.settings().block_bytes.to_be_bytes();
-    [DENSITY_LTO8, 0, 0, 0, 0, high, middle, low]
+    [density.code, 0, 0, 0, 0, high, middle, low]
 }
 
 fn pages(drive: &mut dyn TapeDrive, personality: &DrivePersonality) -> Vec<Page> {
     let own = [
-        Page { code: ERROR_RECOVERY, parameters: vec![0; 10] },
-        Page { code: DISCONNECT_RECONNECT, parameters: vec![0; 14] },
+        Page::fixed(ERROR_RECOVERY, vec![0; 10]),
+        Page::fixed(DISCONNECT_RECONNECT, vec![0; 14]),
         data_compression(drive.compresses()),
         device_configuration(drive.compresses()),
+        device_configuration_extension(drive.settings()),
         medium_partition(drive.capacity_bytes()),
         informational_exceptions(),
     ];
@@ -85,7 +82,7 @@ fn data_compression(compresses: bool) -> Page {
         parameters[5] = UNREGISTERED_ALGORITHM; // the last byte of the compression algorithm
         parameters[9] = UNREGISTERED_ALGORITHM; // and of the decompression algorithm
     }
-    Page { code: DATA_COMPRESSION, parameters }
+    Page::fixed(DATA_COMPRESSION, parameters)
 }
 
 fn device_configuration(compresses: bool) -> Page {
@@ -93,7 +90,23 @@ fn device_configuration(compresses: bool) -> Page {
     parameters[6] = 0x40; // BIS: block identifiers, for LOCATE and READ POSITION
     parameters[8] = 0x18; // EEG and SEW: end of data is kept, early warning synchronises
     parameters[12] = u8::from(compresses); // SELECT DATA COMPRESSION ALGORITHM: the default one
-    Page { code: DEVICE_CONFIGURATION, parameters }
+    Page::fixed(DEVICE_CONFIGURATION, parameters)
+}
+
+/// Only the size of the zone before early warning (PEWS) can be set; there is none at first.
+fn device_configuration_extension(settings: &DriveSettings) -> Page {
+    let mut parameters = vec![0; 28];
+    let (mut changeable, defaults) = (parameters.clone(), parameters.clone());
+    parameters[WARNING_AT..WARNING_AT + 2]
+        .copy_from_slice(&settings.programmable_warning_megabytes.to_be_bytes());
+    changeable[WARNING_AT..WARNING_AT + 2].fill(0xff);
+    Page {
+        code: DEVICE_CONFIGURATION,
+        subpage: DEVICE_CONFIGURATION_EXTENSION,
+        parameters,
+        changeable,
+        defaults,
+    }
 }
 
 /// One partition, its size in units of 10^9 bytes.
@@ -104,20 +117,21 @@ fn medium_partition(capacity_bytes: u64) -> Page {
     parameters[4] = 9; // n
     let size = u16::try_from(capacity_bytes / 1_000_000_000).unwrap_or(u16::MAX);
     parameters[6..8].copy_from_slice(&size.to_be_bytes());
-    Page { code: MEDIUM_PARTITION, parameters }
+    Page::fixed(MEDIUM_PARTITION, parameters)
 }
 
 /// No command ends otherwise because of an alert: they are in the TapeAlert log page.
 fn informational_exceptions() -> Page {
     let mut parameters = vec![0; 10];
     parameters[0] = 0x08; // DEXCPT
-    Page { code: INFORMATIONAL_EXCEPTIONS, parameters }
+    Page::fixed(INFORMATIONAL_EXCEPTIONS, parameters)
 }
 
 /// What a MODE SELECT may set.
 struct Wanted {
     block_bytes: Option<u32>,
     is_buffered: bool,
+    programmable_warning_megabytes: Option<u16>,
 }
 
 /// MODE SELECT(6) and (10) (SPC-4 6.11, 6.12). All of it is checked before anything is set.
@@ -131,23 +145,23 @@ pub(super) fn mode_select(request: &mut Request<'_>) -> Handled {
     if length == 0 {
         return Ok(Outcome::taken(0));
     }
-    let list = request.data_out.get(..usize::from(length)).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
-    let wanted = check_list(request.drive, request.personality, list, is_short)?;
+    let wrong_length = Sense::PARAMETER_LIST_LENGTH.at_byte(if is_short { 4 } else { 7 });
+    let list = request.data_out.get(..usize::from(length)).ok_or(wrong_length)?;
+    let wanted = check_list(request, list, is_short)?.ok_or(wrong_length)?;
     let settings = request.drive.settings();
     settings.is_buffered = wanted.is_buffered;
     settings.block_bytes = wanted.block_bytes.unwrap_or(settings.block_bytes);
+    if let Some(megabytes) = wanted.programmable_warning_megabytes {
+        settings.programmable_warning_megabytes = megabytes;
+        settings.programmable_warning_given = None;
+    }
     Ok(Outcome::taken(u32::from(length)))
 }
 
-/// The mode parameter header, then at most one block descriptor, then pages.
-fn check_list(
-    drive: &mut dyn TapeDrive,
-    personality: &DrivePersonality,
-    list: &[u8],
-    is_short: bool,
-) -> Result<Wanted, Sense> {
+/// The mode parameter header, then at most one block descriptor, then pages. None if the list ends within one of these.
+fn check_list(request: &mut Request<'_>, list: &[u8], is_short: bool) -> Result<Option<Wanted>, Sense> {
     let header_bytes = if is_short { 4 } else { 8 };
-    let header = list.get(..header_bytes).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+    let Some(header) = list.get(..header_bytes) else { return Ok(None) };
     let (device_specific, device_specific_at) = if is_short { (header[2], 2) } else { (header[3], 3) };
     let descriptor_bytes = if is_short {
         usize::from(header[3])
@@ -161,20 +175,30 @@ fn check_list(
         return Err(Sense::invalid_parameter(if is_short { 3 } else { 6 }));
     }
     let pages_at = header_bytes + descriptor_bytes;
-    let descriptor = list.get(header_bytes..pages_at).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
-    let block_bytes = check_descriptor(drive, descriptor, header_bytes)?;
-    check_pages(&pages(drive, personality), list, pages_at)?;
-    Ok(Wanted { block_bytes, is_buffered: device_specific & BUFFERED_MODE_MASK != 0 })
+    let Some(descriptor) = list.get(header_bytes..pages_at) else { return Ok(None) };
+    let density = densities::current(request.drive, request.personality);
+    let block_bytes = check_descriptor(request.drive, &density, descriptor, header_bytes)?;
+    let known = pages(request.drive, request.personality);
+    let is_buffered = device_specific & BUFFERED_MODE_MASK != 0;
+    let given = mode::given(&known, list, pages_at)?;
+    Ok(given.map(|given| Wanted {
+        block_bytes,
+        is_buffered,
+        programmable_warning_megabytes: given.iter().find_map(programmable_warning),
+    }))
 }
 
 /// The density can only be what it is; the length of blocks anything that a record can have, or 0.
-fn check_descriptor(drive: &mut dyn TapeDrive, descriptor: &[u8], at: usize) -> Result<Option<u32>, Sense> {
-    const DEFAULT_DENSITY: u8 = 0x00;
-    const DENSITY_UNCHANGED: u8 = 0x7f;
+fn check_descriptor(
+    drive: &mut dyn TapeDrive,
+    current: &Density,
+    descriptor: &[u8],
+    at: usize,
+) -> Result<Option<u32>, Sense> {
     let &[density, count_high, count_middle, count_low, _, high, middle, low] = descriptor else {
         return Ok(None);
     };
-    if !matches!(density, DENSITY_LTO8 | DEFAULT_DENSITY | DENSITY_UNCHANGED) {
+    if !densities::may_name(density, current) {
         return Err(invalid_at(at));
     }
     if [count_high, count_middle, count_low] != [0; 3] {
@@ -187,22 +211,13 @@ fn check_descriptor(drive: &mut dyn TapeDrive, descriptor: &[u8], at: usize) -> 
     Ok(Some(block_bytes))
 }
 
-/// Every page in the list must be one of ours, and say what it says already.
-fn check_pages(known: &[Page], list: &[u8], mut at: usize) -> Result<(), Sense> {
-    while let Some(&code) = list.get(at) {
-        let page = known.iter().find(|page| page.code == code & 0x7f).ok_or_else(|| invalid_at(at))?;
-        let length = *list.get(at + 1).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
-        if usize::from(length) != page.parameters.len() {
-            return Err(invalid_at(at + 1));
-        }
-        let begin = at + 2;
-        at = begin + page.parameters.len();
-        let given = list.get(begin..at).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
-        if let Some(changed) = given.iter().zip(&page.parameters).position(|(given, kept)| given != kept) {
-            return Err(invalid_at(begin + changed));
-        }
+/// The size of the programmable early warning zone, if this page has it.
+fn programmable_warning(page: &Given<'_>) -> Option<u16> {
+    let is_this = (page.code, page.subpage) == (DEVICE_CONFIGURATION, DEVICE_CONFIGURATION_EXTENSION);
+    match page.parameters.get(WARNING_AT..WARNING_AT + 2) {
+        Some(&[high, low]) if is_this => Some(u16::from_be_bytes([high, low])),
+        _ => None,
     }
-    Ok(())
 }
 
 fn invalid_at(at: usize) -> Sense {

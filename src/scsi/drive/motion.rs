@@ -2,7 +2,7 @@
 //!
 //! Must not know how places on a tape are found.
 
-use super::{Handled, Request, done, fault, ready};
+use super::{Handled, Request, done, fault, ready, warning};
 use crate::scsi::sense::Sense;
 use crate::vtl::tape_drive::{DriveError, SpaceEnd, Spaced, TapeDrive};
 
@@ -143,6 +143,7 @@ pub(super) fn read_position(request: &mut Request<'_>) -> Handled {
     const END: u8 = 0x40;
     const BUFFER_UNKNOWN: u8 = 0x30;
     const NOT_REPRESENTABLE: u8 = 0x04;
+    const IN_PROGRAMMABLE_ZONE: u8 = 0x01;
     const SHORT: u8 = 0;
     const SHORT_OWN_ADDRESSES: u8 = 1;
     const LONG: u8 = 6;
@@ -156,6 +157,7 @@ pub(super) fn read_position(request: &mut Request<'_>) -> Handled {
     let position = drive.position().map_err(|error| fault::sense(drive, &error))?;
     let mut flags = if position.at_beginning { BEGINNING } else { 0 };
     flags |= if position.past_early_warning { END } else { 0 };
+    flags |= if warning::is_in_zone(drive, &position) { IN_PROGRAMMABLE_ZONE } else { 0 };
     let block = position.block.to_be_bytes();
     let (data, allocation) = match form {
         SHORT | SHORT_OWN_ADDRESSES => {

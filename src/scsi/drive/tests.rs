@@ -1,5 +1,7 @@
 //! The SSC commands held to the byte over a drive whose tape is a list in memory.
 
+mod media;
+
 use std::sync::Mutex;
 
 use proptest::prelude::*;
@@ -7,8 +9,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::scsi::commands::tests as table;
 use crate::scsi::personality::Personality;
+use crate::vtl::generation::Generation;
 use crate::vtl::tape_drive::{
-    CartridgeMemory, DriveError, DriveSettings, Position, ReadRecord, RecordLimits, SpaceEnd, Spaced,
+    CartridgeMemory, DriveError, DriveSettings, DriveStatistics, HostAttribute, Position, ReadRecord,
+    RecordLimits, SpaceEnd, Spaced, Usage,
 };
 
 /// As our own drive.
@@ -38,7 +42,13 @@ struct State {
     early_warning: usize,
     compresses: bool,
     is_worm: bool,
+    is_read_only_format: bool,
     loads: u64,
+    generation: Option<Generation>,
+    noted: Vec<HostAttribute>,
+    /// What SET CAPACITY asked for.
+    proportion: Option<u16>,
+    resets: u32,
 }
 
 impl FakeDrive {
@@ -54,7 +64,12 @@ impl FakeDrive {
             early_warning,
             compresses: false,
             is_worm: false,
+            is_read_only_format: false,
             loads: 1,
+            generation: None,
+            noted: Vec::new(),
+            proportion: None,
+            resets: 0,
         };
         Self { state: Mutex::new(state), settings: DriveSettings::default() }
     }
@@ -98,6 +113,35 @@ impl TapeDrive for FakeDrive {
     fn write_protected(&self) -> bool {
         self.state.lock().unwrap().protected
     }
+    fn medium_generation(&self) -> Option<Generation> {
+        self.state.lock().unwrap().generation
+    }
+    fn host_attributes(&mut self) -> Result<Vec<HostAttribute>, DriveError> {
+        Ok(self.state.lock().unwrap().noted.clone())
+    }
+    fn set_host_attributes(&mut self, attributes: Vec<HostAttribute>) -> Result<(), DriveError> {
+        let mut state = self.state.lock().unwrap();
+        if state.protected {
+            return Err(DriveError::WriteProtected);
+        }
+        state.noted = attributes;
+        Ok(())
+    }
+    fn statistics(&self) -> DriveStatistics {
+        let usage = Usage { loads: 7, medium_errors: 2, ..Usage::default() };
+        DriveStatistics { usage, loads_since_reset: 3, cleanings: 4, write_errors: 1, powered_seconds: 7300 }
+    }
+    fn removal_prevented(&self) -> bool {
+        self.state.lock().unwrap().prevented
+    }
+    fn reset_counters(&mut self) {
+        self.change(|state| state.resets += 1);
+    }
+    fn set_capacity(&mut self, proportion: u16) -> Result<(), DriveError> {
+        self.erase()?;
+        self.change(|state| state.proportion = Some(proportion));
+        Ok(())
+    }
     fn capacity_bytes(&self) -> u64 {
         1 << 30
     }
@@ -117,9 +161,11 @@ impl TapeDrive for FakeDrive {
         &mut self.settings
     }
     fn cartridge_memory(&mut self) -> Result<CartridgeMemory, DriveError> {
-        match self.medium() {
+        let state = self.state.lock().unwrap();
+        match state.medium {
             Medium::Ready => Ok(CartridgeMemory {
-                is_worm: self.state.lock().unwrap().is_worm,
+                is_worm: state.is_worm,
+                is_read_only_format: state.is_read_only_format,
                 ..CartridgeMemory::default()
             }),
             _ => Err(DriveError::Empty),
@@ -138,6 +184,9 @@ impl TapeDrive for FakeDrive {
     }
     fn write_record(&mut self, _: &[u8]) -> Result<bool, DriveError> {
         let mut state = self.state.lock().unwrap();
+        if state.is_read_only_format {
+            return Err(DriveError::ReadOnlyFormat);
+        }
         if state.protected || state.is_worm && state.at < state.tape.len() {
             return Err(DriveError::WriteProtected);
         }
@@ -149,6 +198,9 @@ impl TapeDrive for FakeDrive {
     }
     fn erase(&mut self) -> Result<(), DriveError> {
         let mut state = self.state.lock().unwrap();
+        if state.protected || state.is_worm && state.at < state.tape.len() {
+            return Err(DriveError::WriteProtected);
+        }
         let at = state.at;
         state.tape.truncate(at);
         Ok(())
@@ -167,6 +219,7 @@ impl TapeDrive for FakeDrive {
             file: state.tape[..state.at].iter().filter(|object| **object == 'm').count() as u64,
             at_beginning: state.at == 0,
             past_early_warning: state.at >= state.early_warning,
+            before_early_warning_bytes: state.early_warning.saturating_sub(state.at) as u64 * 1_000_000,
         })
     }
     fn write_filemarks(&mut self, count: u32) -> Result<(), DriveError> {
@@ -376,7 +429,7 @@ fn mode_sense_to_the_byte() {
     assert_eq!(data(&mut drive, &[0x5a, 8, 0x50, 0, 0, 0, 0, 0, 255, 0])[10..], [0; 14]);
     drive.change(|state| state.protected = true);
     assert_eq!(data(&mut drive, &[0x1a, 0, 0, 0, 3, 0]), [11, 0x88, 0x90]);
-    assert_eq!(sense(&mut drive, &[0x1a, 0, 0xcf, 0, 255, 0]), Sense::SAVING_NOT_SUPPORTED);
+    assert_eq!(sense(&mut drive, &[0x1a, 0, 0xcf, 0, 255, 0]), Sense::SAVING_NOT_SUPPORTED.at_byte(2));
     assert_eq!(sense(&mut drive, &[0x1a, 0, 0x1d, 0, 255, 0]), Sense::invalid_bit(2, 5));
     assert_eq!(sense(&mut drive, &[0x1a, 0, 0x0f, 1, 255, 0]), Sense::invalid_byte(3));
 }
@@ -386,7 +439,7 @@ fn limits_and_logs_to_the_byte() {
     let mut drive = FakeDrive::with("");
     assert_eq!(data(&mut drive, &[0x05, 0, 0, 0, 0, 0]), [0, 0xff, 0xff, 0xff, 0, 1]);
     let pages = data(&mut drive, &[0x4d, 0, 0x40, 0, 0, 0, 0, 1, 0, 0]);
-    assert_eq!(pages, [0, 0, 0, 9, 0x00, 0x02, 0x03, 0x0c, 0x11, 0x12, 0x17, 0x2e, 0x31]);
+    assert_eq!(pages, [0, 0, 0, 10, 0x00, 0x02, 0x03, 0x0c, 0x11, 0x12, 0x14, 0x17, 0x2e, 0x31]);
     for page in &pages[5..] {
         let body = data(&mut drive, &[0x4d, 0, 0x40 | page, 0, 0, 0, 0, 4, 0, 0]);
         assert_eq!((body[0], usize::from(u16::from_be_bytes([body[2], body[3]]))), (*page, body.len() - 4));
@@ -396,7 +449,7 @@ fn limits_and_logs_to_the_byte() {
     assert_eq!(data(&mut drive, &[0x4d, 0, 0x6e, 0, 0, 0, 64, 2, 0, 0]), [0x2e, 0, 0, 5, 0, 64, 3, 1, 0]);
     assert_eq!(sense(&mut drive, &[0x4d, 0, 0x6e, 0, 0, 0, 65, 2, 0, 0]), Sense::invalid_byte(5));
     assert_eq!(sense(&mut drive, &[0x4d, 0, 0x7e, 0, 0, 0, 0, 2, 0, 0]), Sense::invalid_bit(2, 5));
-    for unknown in [0x0f, 0x14, 0x18, 0x0b, 0x04] {
+    for unknown in [0x0f, 0x14, 0x18, 0x0c, 0x06] {
         assert_eq!(sense(&mut drive, &[unknown, 0, 0, 0, 0, 0]), Sense::INVALID_OPERATION_CODE);
     }
 }
@@ -414,7 +467,10 @@ fn alerts_are_raised_shown_once_and_cleared() {
     refused(&mut drive);
     assert!(data(&mut drive, &[0x4c, 2, 0x40, 0, 0, 0, 0, 0, 0, 0]).is_empty());
     assert_eq!(flag_9(&mut drive), 0);
-    assert_eq!(sense(&mut drive, &[0x4c, 0, 0x40, 0, 0, 0, 0, 0, 4, 0]), Sense::PARAMETER_LIST_LENGTH);
+    assert_eq!(
+        sense(&mut drive, &[0x4c, 0, 0x40, 0, 0, 0, 0, 0, 4, 0]),
+        Sense::PARAMETER_LIST_LENGTH.at_byte(7)
+    );
 }
 
 #[test]
@@ -465,9 +521,12 @@ fn mode_select_sets_what_can_be_set_and_refuses_the_rest() {
     assert_eq!(refused(&mut drive, &compressing), Some(Sense::invalid_parameter(6)));
     assert_eq!(refused(&mut drive, &[0, 0, 0x10, 0, 0x1d, 0]), Some(Sense::invalid_parameter(4)));
     assert_eq!(refused(&mut drive, &[0, 0, 0x10, 0, 0x0f, 13]), Some(Sense::invalid_parameter(5)));
-    assert_eq!(refused(&mut drive, &compressing[..12]), Some(Sense::PARAMETER_LIST_LENGTH));
-    assert_eq!(refused(&mut drive, &[0, 0]), Some(Sense::PARAMETER_LIST_LENGTH));
-    assert_eq!(send(&mut drive, &[0x15, 0x10, 0, 0, 12, 0], &[]).sense, Some(Sense::PARAMETER_LIST_LENGTH));
+    assert_eq!(refused(&mut drive, &compressing[..12]), Some(Sense::PARAMETER_LIST_LENGTH.at_byte(4)));
+    assert_eq!(refused(&mut drive, &[0, 0]), Some(Sense::PARAMETER_LIST_LENGTH.at_byte(4)));
+    assert_eq!(
+        send(&mut drive, &[0x15, 0x10, 0, 0, 12, 0], &[]).sense,
+        Some(Sense::PARAMETER_LIST_LENGTH.at_byte(4))
+    );
     assert_eq!(
         send(&mut drive, &[0x15, 0x11, 0, 0, 12, 0], &select(0)).sense,
         Some(Sense::invalid_bit(1, 0))

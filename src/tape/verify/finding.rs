@@ -64,6 +64,8 @@ pub enum FindingKind {
     LabelUuid,
     /// The label's barcode is not the directory's name.
     Barcode,
+    /// What initiators have noted on the tape cannot be read.
+    Attributes,
 }
 
 impl FindingKind {
@@ -89,6 +91,7 @@ impl FindingKind {
             FindingKind::LabelBackup => "label_backup",
             FindingKind::LabelUuid => "label_uuid",
             FindingKind::Barcode => "barcode",
+            FindingKind::Attributes => "attributes",
         }
     }
 
@@ -100,7 +103,8 @@ impl FindingKind {
             | FindingKind::GenerationStart
             | FindingKind::IndexDamaged
             | FindingKind::IndexMismatch
-            | FindingKind::LabelBackup => Severity::Warning,
+            | FindingKind::LabelBackup
+            | FindingKind::Attributes => Severity::Warning,
             _ => Severity::Damage,
         }
     }
@@ -173,6 +177,10 @@ impl FindingKind {
             FindingKind::Barcode => {
                 ("the label names another barcode than the directory", "rename the directory")
             }
+            FindingKind::Attributes => (
+                "what backup applications have noted in the cartridge's memory is lost; no data is",
+                "nothing to do: the next note makes the file anew",
+            ),
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The label and its backup: readable, and of this tape.
+//! The label, its backup and the attributes: readable, and of this tape.
 
 use std::path::Path;
 
 use uuid::Uuid;
 
+use super::super::attributes::{self, ATTRIBUTES};
 use super::super::label::{self, BACKUP, LABEL};
 use super::{Finding, FindingKind, Verification};
 
@@ -22,6 +23,9 @@ pub(super) fn check(directory: &Path, uuid: Uuid, verification: &mut Verificatio
                 verification.add(Finding::of(FindingKind::Barcode, LABEL).because(&reason));
             }
         }
+    }
+    if let Err(reason) = attributes::load(directory, uuid) {
+        verification.add(Finding::of(FindingKind::Attributes, ATTRIBUTES).because(&reason));
     }
     // A tape that was never loaded has no backup yet, and for an instant of each writing there is none.
     if !directory.join(BACKUP).exists() {

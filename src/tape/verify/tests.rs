@@ -194,6 +194,10 @@ fn labels_are_read() {
     assert_eq!(sample.kinds(), [FindingKind::LabelUuid]);
     fs::write(at("label.toml"), label.replace("VLT001L8", "VLT002L8")).unwrap();
     assert_eq!(sample.kinds(), [FindingKind::Barcode]);
+    fs::write(at("label.toml"), label).unwrap();
+    fs::write(at("attributes.toml"), "x = ").unwrap();
+    assert_eq!(sample.kinds(), [FindingKind::Attributes]);
+    assert!(sample.verify().is_sound(), "no data is concerned");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 //!
 //! It must not know NDMP's numbers: `ndmp::session::tape` translates. The SSC view is in `unit`.
 
+use super::cartridge::Held;
 use super::loan::Loan;
 use super::port::{ReadStop, RecordPort, SpaceStop, WriteStop};
-use super::unit::{Drive, EarlyWarning, Held, Run};
+use super::unit::{Drive, EarlyWarning, Run};
 use crate::space::Level;
 use crate::tape::{Lent, RECORD_BYTES_MAX, ReadOutcome, Tape};
 use crate::vtl::tape_drive::{DriveError, SpaceEnd, TapeDrive};
@@ -87,8 +88,10 @@ pub(super) enum Stopped {
 impl From<DriveError> for HostError {
     fn from(error: DriveError) -> HostError {
         match error {
-            DriveError::Empty | DriveError::Unloaded => HostError::NotReady,
-            DriveError::WriteProtected => HostError::WriteProtected,
+            DriveError::Empty | DriveError::Unloaded | DriveError::Cleaning | DriveError::Incompatible => {
+                HostError::NotReady
+            }
+            DriveError::WriteProtected | DriveError::ReadOnlyFormat => HostError::WriteProtected,
             DriveError::NoSpace { reason } => HostError::NoSpace(reason),
             other => HostError::Failed(other.to_string()),
         }
@@ -241,13 +244,16 @@ impl Drive {
         let at_end = self.tape().is_ok_and(|tape| tape.is_at_end_of_data());
         let marks = u32::from(self.is_unterminated && at_end);
         match self.write_filemarks(marks) {
-            Ok(()) | Err(DriveError::Empty | DriveError::Unloaded) => {
+            Ok(())
+            | Err(
+                DriveError::Empty | DriveError::Unloaded | DriveError::Cleaning | DriveError::Incompatible,
+            ) => {
                 self.is_unterminated = false;
                 RecordPort::release_memory(self);
                 Ok(())
             }
             // Nothing of this session's to be kept: a protected tape has nothing unwritten.
-            Err(DriveError::WriteProtected) if marks == 0 => Ok(()),
+            Err(DriveError::WriteProtected | DriveError::ReadOnlyFormat) if marks == 0 => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
@@ -257,7 +263,7 @@ impl Drive {
         let result = tape.write_record(record);
         let in_zone = tape.is_in_early_warning();
         if result.is_err() {
-            return self.finish(result);
+            return self.finish_write(result);
         }
         if self.run == Run::Fresh {
             self.run = Run::Writing;

@@ -2,9 +2,10 @@
 //!
 //! It must not know who receives. Read `crate::tape::Loan` for the work, `port` for what a pump sees.
 
+use super::cartridge::Held;
 use super::port::RecordLoan;
 use super::status::StatusCell;
-use super::unit::{Drive, Held, Run};
+use super::unit::{Drive, Run};
 use crate::tape::{self, TapeError};
 use std::io::{self, Read};
 

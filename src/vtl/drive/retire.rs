@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::handle::{DriveGone, DriveHandle, Holder, Occupancy, Occupied};
 use super::unit::Drive;
 use crate::tape::Compression;
+use crate::vtl::generation::Generation;
 
 /// How long a session's close is waited for.
 const RELEASE_WAIT: Duration = Duration::from_secs(20);
@@ -55,6 +56,11 @@ impl DriveHandle {
     /// [`DriveGone`] when the drive's thread has ended.
     pub fn shut_down_and_wait(&self) -> Result<(), DriveGone> {
         self.call(Drive::shut_down).blocking_recv().map_err(|_| DriveGone)
+    }
+
+    /// Of which generation the drive is, from the next load on.
+    pub fn set_generation(&self, generation: Generation) {
+        drop(self.call(move |drive| drive.set_generation(generation)));
     }
 
     /// How records are stored from the next load on.

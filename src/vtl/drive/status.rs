@@ -15,6 +15,10 @@ pub enum MediumStatus {
     Unloaded,
     /// A threaded tape.
     Ready,
+    /// A cleaning cartridge.
+    Cleaning,
+    /// A cartridge of a generation that the drive cannot read.
+    Incompatible,
 }
 
 /// A drive's state as last published.

@@ -1,35 +1,22 @@
 //! The drive itself: a cartridge or none, threaded or not, and where it stands. Owned by the drive's thread.
 //!
-//! It implements the SSC view ([`TapeDrive`]) on which `scsi::drive` stands; `host` adds the operating-system view
+//! It implements the SSC view ([`TapeDrive`]) on which `scsi::drive` stands; `cartridge` takes and gives cartridges, `tally` counts, `host` adds the operating-system view
 //! for NDMP's tape interface and the mover, on the same object, so that the positions cannot disagree. It must not
 //! know sessions, sockets or the robot.
 
+use super::cartridge::Held;
 use super::host::Stopped;
 use super::keeper::DriveKeeper;
 use super::status::{DriveStatus, MediumStatus, StatusCell};
+use super::tally::{Tally, usage};
 use crate::space::Level;
 use crate::tape::{self, Compression, Counters, ReadOutcome, Stop, Tape, TapeError};
-use crate::vtl::barcode::Barcode;
+use crate::vtl::generation::Generation;
 use crate::vtl::tape_drive::{
-    CartridgeMemory, DriveError, DriveSettings, Medium, Position, ReadRecord, RecordLimits, SpaceEnd, Spaced,
-    TapeDrive, Usage,
+    CartridgeMemory, DriveError, DriveSettings, DriveStatistics, HostAttribute, Medium, Position, ReadRecord,
+    RecordLimits, SpaceEnd, Spaced, TapeDrive,
 };
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What the drive holds.
-pub(super) enum Held {
-    Empty,
-    Unloaded(Cartridge),
-    Ready(Cartridge, Box<Tape>),
-}
-
-/// A cartridge: what is on it is in its directory.
-#[derive(Clone)]
-pub(super) struct Cartridge {
-    directory: PathBuf,
-    pub(super) barcode: Barcode,
-}
 
 /// The early warning as a host sees it: told once, by refusing one record; what it writes after that it writes
 /// knowingly.
@@ -65,7 +52,8 @@ impl Run {
 pub struct Drive {
     serial: String,
     world_wide_name: u64,
-    compression: Compression,
+    pub(super) compression: Compression,
+    pub(super) generation: Generation,
     pub(super) held: Held,
     pub(super) early_warning: EarlyWarning,
     pub(super) keeper: Arc<dyn DriveKeeper>,
@@ -76,13 +64,12 @@ pub struct Drive {
     pub(super) is_end_told: bool,
     /// Data was written by the host and no filemark after it.
     pub(super) is_unterminated: bool,
-    removal_prevented: bool,
+    pub(super) removal_prevented: bool,
     pub(super) has_medium_error: bool,
     pub(super) status: StatusCell,
-    settings: DriveSettings,
-    loads: u64,
-    /// The cartridge's counters when it was loaded.
-    counters_at_load: Counters,
+    pub(super) settings: DriveSettings,
+    pub(super) loads: u64,
+    pub(super) tally: Tally,
     /// Where TAPE_READ puts a record; grows to the largest one asked for.
     pub(super) buffer: Vec<u8>,
 }
@@ -99,6 +86,7 @@ impl Drive {
             serial,
             world_wide_name,
             compression,
+            generation: Generation::default(),
             held: Held::Empty,
             early_warning: EarlyWarning::Clear,
             keeper,
@@ -111,45 +99,19 @@ impl Drive {
             status,
             settings: DriveSettings::default(),
             loads: 0,
-            counters_at_load: Counters::default(),
+            tally: Tally::new(),
             buffer: Vec::new(),
         }
-    }
-
-    /// Takes a cartridge and threads it at the beginning of the tape. On error the drive is empty as before.
-    pub(super) fn insert(&mut self, directory: &Path, barcode: &Barcode) -> Result<(), DriveError> {
-        if !matches!(self.held, Held::Empty) {
-            return Err(DriveError::Failed { reason: "the drive holds a cartridge already".into() });
-        }
-        let tape = Tape::open_with(directory, self.compression).map_err(|error| self.fault(&error))?;
-        let cartridge = Cartridge { directory: directory.to_owned(), barcode: barcode.clone() };
-        self.thread(cartridge, tape);
-        Ok(())
-    }
-
-    /// Stands at the beginning of a tape just opened.
-    fn thread(&mut self, cartridge: Cartridge, tape: Tape) {
-        self.loads = self.loads.wrapping_add(1);
-        self.counters_at_load = tape.label().counters;
-        self.held = Held::Ready(cartridge, Box::new(tape));
-        self.forget_host_state();
-        self.publish_all();
-    }
-
-    /// Gives the cartridge back; everything is on stable storage then. On error it stays.
-    pub(super) fn remove(&mut self) -> Result<(), DriveError> {
-        if self.removal_prevented {
-            return Err(DriveError::Prevented);
-        }
-        self.unload()?;
-        self.held = Held::Empty;
-        self.publish_all();
-        Ok(())
     }
 
     /// How records are stored from the next load on.
     pub(super) fn set_compression(&mut self, compression: Compression) {
         self.compression = compression;
+    }
+
+    /// Of which generation the drive is from the next load on.
+    pub(super) fn set_generation(&mut self, generation: Generation) {
+        self.generation = generation;
     }
 
     /// Flushes and closes the tape, a session's unterminated data with its filemark; the cartridge stays.
@@ -168,6 +130,7 @@ impl Drive {
         match &mut self.held {
             Held::Empty => Err(DriveError::Empty),
             Held::Unloaded(_) => Err(DriveError::Unloaded),
+            Held::Unusable(_, why) => Err(why.error()),
             Held::Ready(_, tape) => Ok(tape),
         }
     }
@@ -176,7 +139,7 @@ impl Drive {
     pub(super) fn threaded(&self) -> Option<&Tape> {
         match &self.held {
             Held::Ready(_, tape) => Some(tape),
-            Held::Empty | Held::Unloaded(_) => None,
+            Held::Empty | Held::Unloaded(_) | Held::Unusable(..) => None,
         }
     }
 
@@ -193,8 +156,16 @@ impl Drive {
         result
     }
 
-    fn fault(&self, error: &TapeError) -> DriveError {
+    /// As [`Drive::finish`], for what writes.
+    pub(super) fn finish_write<T>(&mut self, result: Result<T, TapeError>) -> Result<T, DriveError> {
+        let result = self.finish(result);
+        self.tally.note_write(&result);
+        result
+    }
+
+    pub(super) fn fault(&self, error: &TapeError) -> DriveError {
         match error {
+            TapeError::WriteProtected { .. } if self.is_read_only_format() => DriveError::ReadOnlyFormat,
             TapeError::WriteProtected { .. } | TapeError::WormOverwrite { .. } => DriveError::WriteProtected,
             TapeError::EndOfMedium { .. } => DriveError::EndOfMedium,
             TapeError::DiskFull { .. } => DriveError::NoSpace { reason: self.keeper.shortage() },
@@ -203,7 +174,7 @@ impl Drive {
         }
     }
 
-    fn forget_host_state(&mut self) {
+    pub(super) fn forget_host_state(&mut self) {
         self.early_warning = EarlyWarning::Clear;
         self.run = Run::Fresh;
         self.is_begun = false;
@@ -213,12 +184,16 @@ impl Drive {
     }
 
     /// Publishes everything, after a change of cartridge.
-    fn publish_all(&mut self) {
+    pub(super) fn publish_all(&mut self) {
         let mut status = DriveStatus { has_medium_error: self.has_medium_error, ..DriveStatus::default() };
         match &self.held {
             Held::Empty => {}
             Held::Unloaded(cartridge) => {
                 status.medium = MediumStatus::Unloaded;
+                status.barcode = Some(cartridge.barcode.to_string());
+            }
+            Held::Unusable(cartridge, why) => {
+                status.medium = why.status();
                 status.barcode = Some(cartridge.barcode.to_string());
             }
             Held::Ready(cartridge, tape) => {
@@ -253,12 +228,17 @@ impl TapeDrive for Drive {
         match self.held {
             Held::Empty => Medium::Empty,
             Held::Unloaded(_) => Medium::Unloaded,
+            Held::Unusable(_, why) => why.medium(),
             Held::Ready(..) => Medium::Ready,
         }
     }
 
     fn write_protected(&self) -> bool {
         matches!(&self.held, Held::Ready(_, tape) if tape.is_write_protected())
+    }
+
+    fn medium_generation(&self) -> Option<Generation> {
+        self.held.cartridge().and_then(|cartridge| Generation::of_barcode(&cartridge.barcode))
     }
 
     fn capacity_bytes(&self) -> u64 {
@@ -287,19 +267,43 @@ impl TapeDrive for Drive {
     }
 
     fn cartridge_memory(&mut self) -> Result<CartridgeMemory, DriveError> {
-        let before = self.counters_at_load;
+        let (before, is_read_only_format) = (self.tally.counted_from, self.is_read_only_format());
         let tape = self.tape()?;
         let label = tape.label();
         Ok(CartridgeMemory {
             barcode: label.barcode.clone(),
             serial: label.uuid.simple().to_string(),
             is_worm: label.worm,
+            is_read_only_format,
+            has_lost_attributes: tape.has_lost_attributes(),
             created_unix_seconds: label.created_unix_s,
             capacity_bytes: tape.capacity_bytes(),
             remaining_bytes: tape.remaining_bytes(),
             lifetime: usage(&label.counters, &Counters::default()),
             this_load: usage(&label.counters, &before),
         })
+    }
+
+    fn host_attributes(&mut self) -> Result<Vec<HostAttribute>, DriveError> {
+        Ok(self.tape()?.host_attributes().to_vec())
+    }
+
+    fn set_host_attributes(&mut self, attributes: Vec<HostAttribute>) -> Result<(), DriveError> {
+        let result = self.tape()?.set_host_attributes(attributes);
+        result.map_err(|error| self.fault(&error))
+    }
+
+    fn statistics(&self) -> DriveStatistics {
+        self.tally.statistics(self.threaded().map(Tape::label))
+    }
+
+    fn removal_prevented(&self) -> bool {
+        self.removal_prevented
+    }
+
+    fn reset_counters(&mut self) {
+        let counters = self.threaded().map(|tape| tape.label().counters);
+        self.tally.reset(counters);
     }
 
     fn position(&mut self) -> Result<Position, DriveError> {
@@ -310,6 +314,7 @@ impl TapeDrive for Drive {
             file: position.file,
             at_beginning: position.block == 0,
             past_early_warning: tape.is_in_early_warning(),
+            before_early_warning_bytes: tape.bytes_before_early_warning(),
         })
     }
 
@@ -341,7 +346,7 @@ impl TapeDrive for Drive {
             self.is_begun = true;
             self.run = if self.run == Run::Fresh { Run::Writing } else { self.run };
         }
-        self.finish(result)?;
+        self.finish_write(result)?;
         if in_zone {
             // Whoever writes is told by what this returns.
             let _ = self.warn();
@@ -357,7 +362,18 @@ impl TapeDrive for Drive {
         if result.is_ok() {
             self.is_unterminated &= was_at_end;
         }
-        self.finish(result)
+        self.finish_write(result)
+    }
+
+    fn set_capacity(&mut self, proportion: u16) -> Result<(), DriveError> {
+        let result = self.tape()?.set_capacity(proportion);
+        self.run = Run::Fresh;
+        if result.is_ok() {
+            self.forget_host_state();
+        }
+        let result = self.finish_write(result);
+        self.publish_all();
+        result
     }
 
     fn write_filemarks(&mut self, count: u32) -> Result<(), DriveError> {
@@ -370,7 +386,7 @@ impl TapeDrive for Drive {
             self.is_begun = true;
             self.is_unterminated = false;
         }
-        self.finish(result)
+        self.finish_write(result)
     }
 
     fn space_records(&mut self, count: i64) -> Result<Spaced, DriveError> {
@@ -416,12 +432,14 @@ impl TapeDrive for Drive {
     }
 
     fn load(&mut self) -> Result<(), DriveError> {
-        let Held::Unloaded(cartridge) = &self.held else { return self.rewind() };
-        let cartridge = cartridge.clone();
-        let tape =
-            Tape::open_with(&cartridge.directory, self.compression).map_err(|error| self.fault(&error))?;
-        self.thread(cartridge, tape);
-        Ok(())
+        match &self.held {
+            Held::Unloaded(cartridge) => {
+                let cartridge = cartridge.clone();
+                self.thread(cartridge)
+            }
+            Held::Unusable(_, why) => Err(why.error()),
+            Held::Empty | Held::Ready(..) => self.rewind(),
+        }
     }
 
     fn unload(&mut self) -> Result<(), DriveError> {
@@ -441,6 +459,7 @@ impl TapeDrive for Drive {
         }
         if let Held::Ready(cartridge, tape) = std::mem::replace(&mut self.held, Held::Empty) {
             self.held = Held::Unloaded(cartridge);
+            self.tally.unthreaded(tape.label());
             if let Err(error) = tape.close() {
                 // Everything recorded was durable before: only the index or the counters can be behind.
                 tracing::warn!(%error, "closing a tape");
@@ -464,17 +483,4 @@ fn spaced(spaced: tape::Spaced) -> Spaced {
         Stop::BeginningOfTape => SpaceEnd::BeginningOfTape,
     };
     Spaced { moved: spaced.moved, end }
-}
-
-/// What the counters have grown by since `before`.
-fn usage(now: &Counters, before: &Counters) -> Usage {
-    Usage {
-        loads: now.loads.saturating_sub(before.loads),
-        bytes_written: now.bytes_written.saturating_sub(before.bytes_written),
-        bytes_read: now.bytes_read.saturating_sub(before.bytes_read),
-        records_written: now.records_written.saturating_sub(before.records_written),
-        records_read: now.records_read.saturating_sub(before.records_read),
-        filemarks_written: now.filemarks_written.saturating_sub(before.filemarks_written),
-        medium_errors: now.medium_errors.saturating_sub(before.medium_errors),
-    }
 }
