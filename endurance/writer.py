@@ -76,7 +76,7 @@ new_tape_at_end_of_medium = false
         with open(self.folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(
                 [binary(), "--config", self.folder / "tapesilo.toml", "serve"], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, env=dict(os.environ, RUST_BACKTRACE="1", **self.environment), cwd=self.folder,
+                stderr=subprocess.STDOUT, env={**os.environ, "RUST_BACKTRACE": "1", **self.environment}, cwd=self.folder,
                 start_new_session=True)
 
     def wait(self, seconds=20):
