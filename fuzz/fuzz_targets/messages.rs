@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!((schema.recode)(again.clone()), Ok(again), "{}", schema.name);
         }
         Err(error) => {
-            assert!(error.offset <= body.len(), "{}: {error}", schema.name);
+            assert!(error.offset as usize <= body.len(), "{}: {error}", schema.name);
             assert!(!error.to_string().is_empty());
         }
     }
