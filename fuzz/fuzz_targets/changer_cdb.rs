@@ -49,8 +49,14 @@ fuzz_target!(|data: &[u8]| {
         }
         let command = Command::read(&mut input);
         let nexus = &mut nexuses[command.initiator];
-        let outcome =
-            changer::execute(&loader, &personality, nexus, command.cdb, command.data_out, command.allocation_bytes);
+        let outcome = changer::execute(
+            &loader,
+            &personality,
+            nexus,
+            command.cdb,
+            command.data_out,
+            command.allocation_bytes,
+        );
         command.judge(&outcome);
         assert_eq!(barcodes(&loader), before, "{command:02x?} lost or doubled a tape");
     }
@@ -60,7 +66,8 @@ fuzz_target!(|data: &[u8]| {
 /// All tapes in the robot, in order.
 fn barcodes(loader: &Loader) -> Vec<String> {
     let elements = loader.elements().elements;
-    let mut found: Vec<String> = elements.iter().filter_map(|element| Some(element.tape.as_ref()?.to_string())).collect();
+    let mut found: Vec<String> =
+        elements.iter().filter_map(|element| Some(element.tape.as_ref()?.to_string())).collect();
     found.sort();
     found
 }

@@ -18,7 +18,10 @@ fuzz_target!(|text: &str| {
     for problem in checked.errors.iter().chain(&checked.warnings) {
         let line = problem.to_string();
         assert!(!line.contains('\n') && line.len() < 64 * 1024, "{line:?}");
-        assert!(problem.line.is_none_or(|line| line >= 1 && line <= text.lines().count().max(1) + 1), "{line}");
+        assert!(
+            problem.line.is_none_or(|line| line >= 1 && line <= text.lines().count().max(1) + 1),
+            "{line}"
+        );
     }
     if let Err(error) = Personality::parse(text, None) {
         assert!(!error.to_string().is_empty());

@@ -27,7 +27,8 @@ fuzz_target!(|data: &[u8]| {
     let personality = Personality::built_in(name, None).expect("a built-in one");
     let folder = directory();
     let path = folder.path().join("TS0001L8");
-    let tape = NewTape { barcode: "TS0001L8".into(), capacity_bytes: CAPACITY_BYTES, worm: setting & 0x10 != 0 };
+    let tape =
+        NewTape { barcode: "TS0001L8".into(), capacity_bytes: CAPACITY_BYTES, worm: setting & 0x10 != 0 };
     create(&path, &tape).expect("a tape");
     let compression = COMPRESSIONS[usize::from(setting >> 5 & 1)];
     let handle = DriveHandle::start("drive0", "SERIAL0001", 1, compression).expect("a drive");
@@ -36,7 +37,8 @@ fuzz_target!(|data: &[u8]| {
     let script = input.0.to_vec();
     wait(lease.run(move |unit| {
         let mut input = Input(&script);
-        let mut nexuses = [1, 2].map(|number| Nexus { initiator: number, session: number, ..Nexus::default() });
+        let mut nexuses =
+            [1, 2].map(|number| Nexus { initiator: number, session: number, ..Nexus::default() });
         for _ in 0..COMMANDS_MAX {
             if input.is_empty() {
                 break;
@@ -46,8 +48,14 @@ fuzz_target!(|data: &[u8]| {
             } else {
                 let command = Command::read(&mut input);
                 let nexus = &mut nexuses[command.initiator];
-                let outcome =
-                    drive::execute(unit, &personality.drive, nexus, command.cdb, command.data_out, command.allocation_bytes);
+                let outcome = drive::execute(
+                    unit,
+                    &personality.drive,
+                    nexus,
+                    command.cdb,
+                    command.data_out,
+                    command.allocation_bytes,
+                );
                 command.judge(&outcome);
             }
             let published = unit_status(unit);
@@ -82,7 +90,9 @@ fn host(unit: &mut tapesilo::vtl::drive::Drive, input: &mut Input<'_>) {
     let amount = input.short();
     match what {
         0..5 => {
-            if let Ok(left) = unit.host_motion(MOTIONS[usize::from(what)], amount.into(), MarkRule::StopBefore) {
+            if let Ok(left) =
+                unit.host_motion(MOTIONS[usize::from(what)], amount.into(), MarkRule::StopBefore)
+            {
                 assert!(left <= amount.into());
             }
         }

@@ -11,7 +11,11 @@ use tapesilo_fuzz::Input;
 const LIMITS: [usize; 4] = [64, 16 * 1024, 1 << 20, (1 << 24) + 65535];
 
 /// All records of a stream that comes in pieces, and how it ended.
-fn decode(max: usize, pieces: impl Iterator<Item = usize>, mut stream: &[u8]) -> (Vec<Bytes>, Option<FramingError>) {
+fn decode(
+    max: usize,
+    pieces: impl Iterator<Item = usize>,
+    mut stream: &[u8],
+) -> (Vec<Bytes>, Option<FramingError>) {
     let (mut decoder, mut buffer, mut records) = (Decoder::new(max), BytesMut::new(), Vec::new());
     for piece in pieces {
         let (now, later) = stream.split_at(piece.min(stream.len()));
@@ -31,7 +35,10 @@ fn decode(max: usize, pieces: impl Iterator<Item = usize>, mut stream: &[u8]) ->
             }
         }
         // Room is made on a mark's word for 1 MiB at most, then by doubling.
-        assert!(buffer.capacity() <= 4 * ((1 << 20) + records.iter().map(Bytes::len).sum::<usize>() + buffer.len()));
+        assert!(
+            buffer.capacity()
+                <= 4 * ((1 << 20) + records.iter().map(Bytes::len).sum::<usize>() + buffer.len())
+        );
         if stream.is_empty() {
             break;
         }

@@ -76,7 +76,8 @@ impl Dialogue {
     fn begin(setting: u8) -> Self {
         let (session, effects) = Session::new(Arc::new(facts()), Box::new(|| [7; CHALLENGE_BYTES]), 1000);
         let medium = if setting & 2 != 0 { MediumStatus::default() } else { MediumStatus::Ready };
-        let drive = DriveStatus { medium, capacity_bytes: 1000, remaining_bytes: 400, ..DriveStatus::default() };
+        let drive =
+            DriveStatus { medium, capacity_bytes: 1000, remaining_bytes: 400, ..DriveStatus::default() };
         let live = Live { now_unix_seconds: 1000, drive: Some(drive), progress: None };
         let mut dialogue = Self { session, live, sequence: 0, their_sequence: 0, is_over: false };
         let came = dialogue.perform(effects);
@@ -86,7 +87,10 @@ impl Dialogue {
 
     fn login(&mut self) {
         let auth_attr = ConfigGetAuthAttrRequest { auth_type: AuthType::Md5 };
-        self.request(MessageCode::ConfigGetAuthAttr.code(), &xdr::encode(&auth_attr).expect("a body").into_bytes());
+        self.request(
+            MessageCode::ConfigGetAuthAttr.code(),
+            &xdr::encode(&auth_attr).expect("a body").into_bytes(),
+        );
         let auth_digest = md5_digest(b"hunter2", &[7; CHALLENGE_BYTES]);
         let auth_data = AuthData::Md5(AuthMd5 { auth_id: "backup".into(), auth_digest });
         let body = xdr::encode(&ConnectClientAuthRequest { auth_data }).expect("a body").into_bytes();
@@ -144,7 +148,8 @@ impl Dialogue {
 
     fn request(&mut self, code: u32, body: &[u8]) -> Came {
         self.sequence += 1;
-        let header = Header { sequence: self.sequence, message_code: code.into(), time_stamp: 5, ..Header::default() };
+        let header =
+            Header { sequence: self.sequence, message_code: code.into(), time_stamp: 5, ..Header::default() };
         let mut record = BytesMut::from(&xdr::encode(&header).expect("a header").into_bytes()[..]);
         record.extend_from_slice(body);
         let effects = self.session.on_record(record.freeze(), &self.live);
@@ -183,12 +188,16 @@ impl Dialogue {
     fn received(&mut self, frame: &Frame) -> Option<Message> {
         assert!(frame.len() <= REPLY_MAX_BYTES, "a frame of {} bytes", frame.len());
         let mut bytes = BytesMut::from(&frame.to_bytes()[..]);
-        let record = Decoder::new(REPLY_MAX_BYTES).decode(&mut bytes).expect("a frame").expect("a whole record");
+        let record =
+            Decoder::new(REPLY_MAX_BYTES).decode(&mut bytes).expect("a frame").expect("a whole record");
         assert!(bytes.is_empty(), "one record a frame");
         let message = Message::split(record).expect("a header");
         self.their_sequence += 1;
         assert_eq!(message.header.sequence, self.their_sequence, "each message has the next number");
-        assert!(message.header.error_code == Error::NoErr || message.body.is_empty(), "a header's error has no body");
+        assert!(
+            message.header.error_code == Error::NoErr || message.body.is_empty(),
+            "a header's error has no body"
+        );
         let is_reply = message.header.message_type == HeaderMessageType::Reply;
         decodes(&message, if is_reply { "reply" } else { "post" });
         is_reply.then_some(message)
@@ -275,11 +284,16 @@ fn completion(kind: u8, work: Option<&Work>) -> Completion {
         Some(Work::OpenRobot(_)) => Completion::RobotOpened(open(fails)),
         Some(Work::Tape(TapeWork::Read { bytes_max })) => {
             let record = HostRead::Record(vec![kind; (*bytes_max).min(512) as usize].into());
-            let read = [HostRead::Filemark, HostRead::EndOfData, record].into_iter().nth(usize::from(kind >> 1) % 3);
+            let read =
+                [HostRead::Filemark, HostRead::EndOfData, record].into_iter().nth(usize::from(kind >> 1) % 3);
             Completion::Read(host(fails).map(|()| read.expect("one of three")))
         }
-        Some(Work::Tape(TapeWork::Motion { count, .. })) => Completion::Moved(host(fails).map(|()| *count / 2)),
-        Some(Work::Tape(TapeWork::Cdb(_)) | Work::RobotCdb(_)) if fails => Completion::Cdb(Err("gone".into())),
+        Some(Work::Tape(TapeWork::Motion { count, .. })) => {
+            Completion::Moved(host(fails).map(|()| *count / 2))
+        }
+        Some(Work::Tape(TapeWork::Cdb(_)) | Work::RobotCdb(_)) if fails => {
+            Completion::Cdb(Err("gone".into()))
+        }
         Some(Work::Tape(TapeWork::Cdb(_)) | Work::RobotCdb(_)) => Completion::Cdb(Ok(outcome)),
         Some(Work::Tape(_)) => Completion::Done(host(fails)),
         Some(Work::Listen) if fails => Completion::Listening(Err("no port".into())),
@@ -292,7 +306,48 @@ fn completion(kind: u8, work: Option<&Work>) -> Completion {
 
 /// What is served, and some that is not.
 const CODES: [u32; 44] = [
-    0x900, 0x901, 0x902, 0x903, 0x100, 0x101, 0x102, 0x103, 0x104, 0x105, 0x106, 0x107, 0x108, 0x109, 0x10a, 0x200, 0x201,
-    0x202, 0x203, 0x204, 0x205, 0x206, 0x300, 0x301, 0x302, 0x303, 0x304, 0x305, 0x306, 0x307, 0xa00, 0xa01, 0xa02, 0xa03,
-    0xa04, 0xa05, 0xa06, 0xa07, 0xa08, 0xa09, 0x7ff0_0000, 0x400, 0x502, 0xffff_ffff,
+    0x900,
+    0x901,
+    0x902,
+    0x903,
+    0x100,
+    0x101,
+    0x102,
+    0x103,
+    0x104,
+    0x105,
+    0x106,
+    0x107,
+    0x108,
+    0x109,
+    0x10a,
+    0x200,
+    0x201,
+    0x202,
+    0x203,
+    0x204,
+    0x205,
+    0x206,
+    0x300,
+    0x301,
+    0x302,
+    0x303,
+    0x304,
+    0x305,
+    0x306,
+    0x307,
+    0xa00,
+    0xa01,
+    0xa02,
+    0xa03,
+    0xa04,
+    0xa05,
+    0xa06,
+    0xa07,
+    0xa08,
+    0xa09,
+    0x7ff0_0000,
+    0x400,
+    0x502,
+    0xffff_ffff,
 ];

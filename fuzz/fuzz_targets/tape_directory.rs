@@ -34,7 +34,8 @@ fuzz_target!(|data: &[u8]| {
 
 /// Writes what the input says: one byte a record or filemark.
 fn write(path: &Path, input: &mut Input<'_>, setting: u8) -> Vec<Option<Vec<u8>>> {
-    let compression = [Compression::None, Compression::Lz4, Compression::Zstd][usize::from(setting >> 2 & 3) % 3];
+    let compression =
+        [Compression::None, Compression::Lz4, Compression::Zstd][usize::from(setting >> 2 & 3) % 3];
     let mut tape = Tape::open_with(path, compression).expect("a new tape");
     let mut written = Vec::new();
     for size in input.take(usize::from(setting >> 4)) {
@@ -97,7 +98,10 @@ fn look(path: &Path) {
     if let Ok(mut reader) = TapeReader::open(path)
         && let Ok(files) = reader.files(&mut |_, _| {})
     {
-        assert!(files.iter().zip(0..).all(|(file, number)| file.number == number), "files are numbered in order");
+        assert!(
+            files.iter().zip(0..).all(|(file, number)| file.number == number),
+            "files are numbered in order"
+        );
     }
 }
 

@@ -3,9 +3,7 @@
 //! The scripts are plain bytes in an order that mutations keep meaningful (what decides comes before what is long), so
 //! that files of a corpus can be written by hand or by `seeds.py`. Nothing here knows a target.
 
-use tapesilo::scsi::outcome::{
-    Outcome, STATUS_CHECK_CONDITION, STATUS_GOOD, STATUS_RESERVATION_CONFLICT,
-};
+use tapesilo::scsi::outcome::{Outcome, STATUS_CHECK_CONDITION, STATUS_GOOD, STATUS_RESERVATION_CONFLICT};
 use tapesilo::scsi::sense::SenseKey;
 
 /// An input, taken from the front. What is missing at its end is zeros.
@@ -89,7 +87,9 @@ impl<'a> Command<'a> {
         assert!(outcome.data_in.len() <= self.allocation_bytes as usize, "data beyond the allocation length");
         assert!(outcome.data_out_consumed as usize <= self.data_out.len(), "took more than there was");
         match outcome.status {
-            STATUS_GOOD | STATUS_RESERVATION_CONFLICT => assert_eq!(outcome.sense, None, "sense without CHECK CONDITION"),
+            STATUS_GOOD | STATUS_RESERVATION_CONFLICT => {
+                assert_eq!(outcome.sense, None, "sense without CHECK CONDITION")
+            }
             STATUS_CHECK_CONDITION => {}
             other => panic!("status {other:#x}"),
         }
@@ -98,14 +98,20 @@ impl<'a> Command<'a> {
         }
         let sense = outcome.sense.expect("CHECK CONDITION without sense");
         let bytes = sense.to_bytes();
-        assert_eq!((bytes[0] & 0x7f, bytes[2] & 0x0f, bytes[12], bytes[13]), (0x70, sense.key as u8, sense.asc, sense.ascq));
+        assert_eq!(
+            (bytes[0] & 0x7f, bytes[2] & 0x0f, bytes[12], bytes[13]),
+            (0x70, sense.key as u8, sense.asc, sense.ascq)
+        );
         let is_field = (sense.asc, sense.ascq) == (0x24, 0) || (sense.asc, sense.ascq) == (0x26, 0);
         if sense.key == SenseKey::IllegalRequest && is_field {
             let field = sense.field.expect("an invalid field that is not pointed at");
             assert_eq!(field.in_data, sense.asc == 0x26, "the pointer and the code name different places");
             assert!(field.bit.is_none_or(|bit| bit < 8));
             let whole = if field.in_data { self.data_out.len() } else { self.cdb.len() };
-            assert!(field.byte == 0 || usize::from(field.byte) <= whole, "a pointer behind the end: {field:?}");
+            assert!(
+                field.byte == 0 || usize::from(field.byte) <= whole,
+                "a pointer behind the end: {field:?}"
+            );
         }
     }
 }
