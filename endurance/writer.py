@@ -33,9 +33,9 @@ PASSWORD = "endurance"
 
 
 class Server:
-    """`tapesilo serve` on a folder that it is started on again and again; one loader, two drives."""
+    """`tapesilo serve` on a folder that it is started on again and again; one loader."""
 
-    def __init__(self, folder, tapes=4, capacity="64 MiB", environment=None, path=None, server="", more=""):
+    def __init__(self, folder, tapes=4, capacity="64 MiB", environment=None, path=None, server="", more="", drives=2):
         self.folder = folder
         self.vault = path or folder / "vault"
         self.environment = environment or {}
@@ -60,7 +60,7 @@ auth = ["md5"]
 name = "vault"
 path = "{self.vault}"
 slots = 10
-drives = 2
+drives = {drives}
 mail_slots = 2
 tape_capacity = "{capacity}"
 tape_family = "VLT"
@@ -68,7 +68,7 @@ tapes = {tapes}
 new_tape_at_end_of_medium = false
 {more}""")
         self.endpoint = harness.Endpoint(
-            name="tapesilo", user="endurance", password=PASSWORD, robot="vault_robot", drives=["vault_drive0", "vault_drive1"],
+            name="tapesilo", user="endurance", password=PASSWORD, robot="vault_robot", drives=[f"vault_drive{number}" for number in range(drives)],
             first_slot=FIRST_SLOT, first_drive=FIRST_DRIVE, transport=1, port=self.port)
 
     def start(self):
@@ -76,7 +76,7 @@ new_tape_at_end_of_medium = false
         with open(self.folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(
                 [binary(), "--config", self.folder / "tapesilo.toml", "serve"], stdin=subprocess.DEVNULL, stdout=log,
-                stderr=subprocess.STDOUT, env=dict(os.environ, RUST_BACKTRACE="1", **self.environment), cwd=self.folder,
+                stderr=subprocess.STDOUT, env={**os.environ, "RUST_BACKTRACE": "1", **self.environment}, cwd=self.folder,
                 start_new_session=True)
 
     def wait(self, seconds=20):
@@ -365,3 +365,17 @@ def read_back(endpoint, robot, journal, barcodes):
             found[barcode] = read_tape(session)
             session.tape_close()
     return found
+
+
+# ---------------------------------------------------------------------------------------------------- measuring
+
+
+def resident_mib(pid, what="VmRSS"):
+    """Memory of a process that is resident now, or (VmHWM) was at most."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(text.split(what + ":")[1].split()[0]) / 1024
+
+
+def descriptors(pid):
+    """How many files and sockets a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
