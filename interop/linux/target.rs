@@ -11,6 +11,7 @@ use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tapesilo::scsi::outcome::Outcome;
@@ -127,7 +128,8 @@ impl Library {
     /// Executes a command on the robot. A move takes tapes out of drives that nobody has locked.
     fn robot(&self, sessions: &Nexuses, nexus: &mut Nexus, cdb: &[u8], data: &[u8], room: u32) -> Outcome {
         const MOVE_MEDIUM: u8 = 0xa5;
-        if cdb.first() == Some(&MOVE_MEDIUM) {
+        const EXCHANGE_MEDIUM: u8 = 0xa6;
+        if matches!(cdb.first(), Some(&(MOVE_MEDIUM | EXCHANGE_MEDIUM))) {
             for (at, lease) in self.leases().iter_mut().enumerate() {
                 let lun = u8::try_from(at + 1).unwrap_or(u8::MAX);
                 if !sessions.get(&lun).is_some_and(|nexus| nexus.prevent_removal) {
@@ -175,6 +177,8 @@ impl Library {
     }
 }
 
+static SESSIONS: AtomicU64 = AtomicU64::new(1);
+
 /// What a session has set on each LUN.
 type Nexuses = BTreeMap<u8, Nexus>;
 
@@ -183,6 +187,7 @@ struct Session {
     stream: TcpStream,
     library: Arc<Library>,
     nexuses: Nexuses,
+    number: u64,
     initiator: u64,
     /// What the initiator takes in one data segment, and in one burst.
     segment_bytes: usize,
@@ -225,6 +230,19 @@ const READY_TO_TRANSFER: u8 = 0x31;
 const FINAL: u8 = 0x80;
 const NO_TAG: u32 = u32::MAX;
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        for (lun, nexus) in std::mem::take(&mut self.nexuses) {
+            match usize::from(lun).checked_sub(1) {
+                None => changer::end_session(&self.library.loader, &nexus),
+                Some(index) => {
+                    self.library.drives[index].behind_all(move |unit| drive::end_session(unit, &nexus));
+                }
+            }
+        }
+    }
+}
+
 impl Session {
     fn new(stream: TcpStream, library: Arc<Library>) -> io::Result<Session> {
         stream.set_nodelay(true)?;
@@ -232,6 +250,7 @@ impl Session {
             stream,
             library,
             nexuses: Nexuses::new(),
+            number: SESSIONS.fetch_add(1, Ordering::Relaxed),
             initiator: 0,
             segment_bytes: 8192,
             burst_bytes: SEGMENT_BYTES_MAX,
@@ -435,11 +454,18 @@ impl Session {
             return Ok(Ok(nothing).into());
         }
         let initiator = self.initiator;
-        let mut nexus = self.nexuses.remove(&lun).unwrap_or_else(|| Nexus { initiator, ..Nexus::default() });
+        let mut nexus = self.nexuses.remove(&lun).unwrap_or_else(|| Nexus {
+            initiator,
+            session: self.number,
+            name: format!("iSCSI session {}", self.number),
+            ..Nexus::default()
+        });
         let outcome = match usize::from(lun).checked_sub(1) {
             None => Ok(self.library.robot(&self.nexuses, &mut nexus, cdb, &data, room)),
             Some(index) => self.library.drive(index, &mut nexus, cdb, data, room),
         };
+        // Also who moves a tape is told by the drive: Linux's driver relies on it.
+        nexus.loaded.clear();
         self.nexuses.insert(lun, nexus);
         outcome
     }
@@ -485,7 +511,9 @@ impl Session {
 
 /// The length of a CDB by its operation code; it stands in 16 bytes.
 fn cdb_bytes(opcode: u8) -> usize {
+    const INITIALIZE_ELEMENT_STATUS_WITH_RANGE: u8 = 0xe7;
     match opcode >> 5 {
+        _ if opcode == INITIALIZE_ELEMENT_STATUS_WITH_RANGE => 10,
         0 => 6,
         1 | 2 => 10,
         5 => 12,

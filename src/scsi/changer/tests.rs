@@ -370,6 +370,9 @@ fn any_bytes_give_an_outcome_within_the_allocation() {
         prop_assert!(outcome.data_in.len() <= allocation as usize);
         prop_assert_eq!(outcome.status == 2, outcome.sense.is_some());
         prop_assert!(outcome.data_out_consumed == 0);
+        // What is wrong with a CDB is pointed at.
+        let is_pointed_at = |sense: Sense| ![0x20, 0x21, 0x24].contains(&sense.asc) || sense.field.is_some();
+        prop_assert!(outcome.sense.is_none_or(is_pointed_at), "{:?}", outcome.sense);
         if opcode == 0xb8 && cdb.len() == 12 && outcome.data_in.len() >= 8 {
             parse(&outcome.data_in);
         }

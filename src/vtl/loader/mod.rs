@@ -366,19 +366,6 @@ impl Loader {
         self.settings.layout.place(self.counts, address)
     }
 
-    /// The highest element address.
-    #[must_use]
-    pub fn last_address(&self) -> u16 {
-        let layout = self.settings.layout;
-        let ends = [
-            (layout.mail_slots, self.counts.mail_slots),
-            (layout.drives, self.counts.drives),
-            (layout.slots, self.counts.slots),
-        ];
-        let last = |(first, count): (u16, u16)| first.saturating_add(count.checked_sub(1)?).into();
-        ends.into_iter().filter_map(last).max().unwrap_or(0).max(layout.transport)
-    }
-
     /// Where a tape is, if the loader knows it.
     #[must_use]
     pub fn place_of(&self, barcode: &Barcode) -> Option<Place> {

@@ -46,6 +46,19 @@ impl Loader {
         guard(&self.standing.robot_state)
     }
 
+    /// The highest element address.
+    #[must_use]
+    pub fn last_address(&self) -> u16 {
+        let layout = self.settings.layout;
+        let ends = [
+            (layout.mail_slots, self.counts.mail_slots),
+            (layout.drives, self.counts.drives),
+            (layout.slots, self.counts.slots),
+        ];
+        let last = |(first, count): (u16, u16)| first.saturating_add(count.checked_sub(1)?).into();
+        ends.into_iter().filter_map(last).max().unwrap_or(0).max(layout.transport)
+    }
+
     /// For an operator who would take a tape out of the loader, or reach into a mail slot.
     pub(super) fn check_removal(&self) -> Result<(), LoaderError> {
         match self.robot().preventing.values().next() {
