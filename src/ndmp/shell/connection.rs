@@ -330,8 +330,8 @@ impl Connection {
             (Work::RobotCdb(cdb), Device::Robot { lease, personality, nexus }) => {
                 Box::pin(execute_robot(lease.loader().clone(), personality.clone(), nexus.clone(), cdb))
             }
-            (Work::Listen, _) => {
-                let addresses = self.data.listen(&self.world.data, self.local).await;
+            (Work::Listen(family), _) => {
+                let addresses = self.data.listen(&self.world.data, self.local, family).await;
                 let completion = Completion::Listening(addresses);
                 Box::pin(async { completion.into() })
             }

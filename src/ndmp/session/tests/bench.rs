@@ -8,6 +8,7 @@ use crate::mover::Start;
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
+use crate::ndmp::xdr::{self, Wire};
 use crate::scsi::outcome::{Outcome, STATUS_GOOD};
 use crate::tape::Position;
 use crate::vtl::drive::{DriveStatus, HostRead, MediumStatus};
@@ -113,7 +114,7 @@ impl World {
             Work::Tape(TapeWork::Motion { .. }) => Completion::Moved(Ok(0)),
             Work::Tape(TapeWork::Cdb(_)) | Work::RobotCdb(_) => Completion::Cdb(Ok(good)),
             Work::Tape(_) => Completion::Done(Ok(())),
-            Work::Listen => Completion::Listening(Ok(vec!["192.0.2.1:5000".parse().unwrap()])),
+            Work::Listen(_) => Completion::Listening(Ok(vec!["192.0.2.1:5000".parse().unwrap()])),
             Work::Connect(addresses) => Completion::Connected(Ok(addresses[0])),
         }
     }
@@ -149,12 +150,14 @@ fn device(name: &str, alias: Option<&str>, loader: &str) -> Device {
         loader: loader.into(),
         model: "TAPESILO LTO 0001".into(),
         serial: format!("S-{name}"),
+        world_wide_name: 0x3567_89ab_cdef_0001,
     }
 }
 
 /// Two loaders; "backup" sees both, "guest" only the attic.
 pub(super) fn facts() -> Facts {
     Facts {
+        is_strict: false,
         identity: Identity { hostname: "silo".into(), os_type: "Linux".into(), ..Identity::default() },
         tapes: vec![
             device("vault_drive0", None, "vault"),

@@ -2,6 +2,7 @@
 
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
+use crate::ndmp::xdr::{self, Wire};
 
 /// One request.
 pub(super) struct Entry {

@@ -4,6 +4,7 @@ use super::bench::{Bench, facts};
 use super::catalogue::{UNSERVED, requests};
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
+use crate::ndmp::xdr;
 
 fn alive(bench: &mut Bench) {
     let _: MoverGetStateReply = bench.ask(MessageCode::MoverGetState, &());
