@@ -81,7 +81,7 @@ impl Session {
                 | C::MoverConnect
                 | C::Other(super::SET_TARGET | super::RESET_BUS)
         );
-        if error_only {
+        if error_only && self.version.has(head.code) {
             self.reply(head, &ConnectClientAuthReply { error: Error::NotAuthorized });
         } else {
             self.reply_header(head, Error::NotAuthorized);

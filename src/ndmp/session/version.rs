@@ -146,7 +146,8 @@ const MOVER_BEFORE_4: Rules = Rules {
     continue_wants_window: WantsWindow::Never,
     ..Rules::LENIENT
 };
-const STRICT_MOVER_BEFORE_4: Rules = Rules { odd_windows: false, close_while_active: false, ..MOVER_BEFORE_4 };
+const STRICT_MOVER_BEFORE_4: Rules =
+    Rules { odd_windows: false, close_while_active: false, ..MOVER_BEFORE_4 };
 
 /// In no specification; illumos, NDMJOB and their DMAs know it.
 const RAW_MODE_BEFORE_4: u32 = 0x7fff_ffff;

@@ -67,15 +67,8 @@ pub fn schemas() -> impl Iterator<Item = &'static Schema> {
 
 /// Every declared constant: its name in the `.x` file and its value.
 pub fn consts() -> impl Iterator<Item = (&'static str, u32)> {
-    const ALL: [&[(&str, u32)]; 7] = [
-        numbers::CONSTS,
-        config::CONSTS,
-        scsi::CONSTS,
-        tape::CONSTS,
-        data::CONSTS,
-        v3::CONSTS,
-        v2::CONSTS,
-    ];
+    const ALL: [&[(&str, u32)]; 7] =
+        [numbers::CONSTS, config::CONSTS, scsi::CONSTS, tape::CONSTS, data::CONSTS, v3::CONSTS, v2::CONSTS];
     ALL.into_iter().flatten().copied()
 }
 

@@ -38,7 +38,7 @@ impl Did {
                 MessageCode::NotifyMoverHalted => "halted",
                 MessageCode::NotifyMoverPaused => "paused",
                 MessageCode::NotifyConnectionStatus => "status",
-                MessageCode::LogMessage => "log",
+                MessageCode::LogMessage | MessageCode::Other(0x600) => "log",
                 _ => "post",
             },
             Did::Worked(_) => "work",
@@ -54,7 +54,7 @@ impl Did {
 
 /// Everything that followed from one request or event.
 #[derive(Debug)]
-pub(super) struct Deeds(pub(super) Vec<Did>);
+pub(super) struct Deeds(pub(super) Vec<Did>, Dialect);
 
 impl Deeds {
     /// The names in order, without what only people read.
@@ -181,6 +181,8 @@ pub(super) struct Bench {
     pub(super) sequence: u32,
     their_sequence: u32,
     pub(super) greeting: Deeds,
+    /// The version that the DMA speaks.
+    dialect: Dialect,
 }
 
 impl Bench {
@@ -193,8 +195,10 @@ impl Bench {
         });
         let (session, effects) = Session::new(Arc::new(facts), challenges, 1000);
         let world = World { drive: loaded(), progress: None, next: VecDeque::new() };
-        let greeting = Deeds(Vec::new());
-        let mut bench = Bench { session, world, now: 1000, sequence: 0, their_sequence: 0, greeting };
+        let dialect = Dialect::V4;
+        let greeting = Deeds(Vec::new(), dialect);
+        let mut bench =
+            Bench { session, world, now: 1000, sequence: 0, their_sequence: 0, greeting, dialect };
         bench.greeting = bench.perform(effects);
         bench
     }
@@ -206,11 +210,35 @@ impl Bench {
         bench
     }
 
+    /// As [`Bench::new`], in that version.
+    pub(super) fn speaking(version: u16) -> Bench {
+        let mut bench = Bench::stranger(facts());
+        bench.open_as(version);
+        assert_eq!(bench.login("backup", "hunter2"), Error::NoErr);
+        bench
+    }
+
+    /// Chooses the version.
+    pub(super) fn open_as(&mut self, version: u16) {
+        let request = ConnectOpenRequest { protocol_version: version };
+        assert_eq!(self.error(MessageCode::ConnectOpen, &request), Error::NoErr);
+        self.dialect = match version {
+            2 => Dialect::V2,
+            3 => Dialect::V3,
+            _ => Dialect::V4,
+        };
+    }
+
+    /// Opens the first drive.
+    pub(super) fn open_tape(&mut self, mode: TapeOpenMode) {
+        let request = TapeOpenRequest { device: "vault_drive0".into(), mode };
+        assert_eq!(self.error(MessageCode::TapeOpen, &request), Error::NoErr);
+    }
+
     /// As [`Bench::new`], with the first drive open in that mode.
     pub(super) fn with_tape(mode: TapeOpenMode) -> Bench {
         let mut bench = Bench::new();
-        let request = TapeOpenRequest { device: "vault_drive0".into(), mode };
-        assert_eq!(bench.error(MessageCode::TapeOpen, &request), Error::NoErr);
+        bench.open_tape(mode);
         bench
     }
 
@@ -316,7 +344,7 @@ impl Bench {
             });
         }
         assert!(self.session.is_ready(), "nothing is left pending");
-        Deeds(deeds)
+        Deeds(deeds, self.dialect)
     }
 
     /// What holds for every frame.
@@ -346,6 +374,6 @@ impl Deeds {
         if reply.header.error_code != Error::NoErr {
             return reply.header.error_code;
         }
-        super::catalogue::error_of(reply)
+        super::catalogue::error_of(reply, self.1)
     }
 }
