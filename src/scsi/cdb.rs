@@ -54,6 +54,10 @@ pub const LOG_SELECT: u8 = 0x4c;
 pub const LOG_SENSE: u8 = 0x4d;
 /// MODE SELECT(10).
 pub const MODE_SELECT_10: u8 = 0x55;
+/// RESERVE(10).
+pub const RESERVE_10: u8 = 0x56;
+/// RELEASE(10).
+pub const RELEASE_10: u8 = 0x57;
 /// MODE SENSE(10).
 pub const MODE_SENSE_10: u8 = 0x5a;
 /// PERSISTENT RESERVE IN.
@@ -78,6 +82,12 @@ pub const REPORT_LUNS: u8 = 0xa0;
 pub const MAINTENANCE_IN: u8 = 0xa3;
 /// MOVE MEDIUM.
 pub const MOVE_MEDIUM: u8 = 0xa5;
+/// EXCHANGE MEDIUM.
+pub const EXCHANGE_MEDIUM: u8 = 0xa6;
+/// REQUEST VOLUME ELEMENT ADDRESS.
+pub const REQUEST_VOLUME_ELEMENT_ADDRESS: u8 = 0xb5;
+/// SEND VOLUME TAG.
+pub const SEND_VOLUME_TAG: u8 = 0xb6;
 /// READ ELEMENT STATUS.
 pub const READ_ELEMENT_STATUS: u8 = 0xb8;
 /// INITIALIZE ELEMENT STATUS WITH RANGE, the older code of the same command.
@@ -91,6 +101,7 @@ const MAXIMUM_BYTES: usize = 16;
 pub struct Cdb {
     /// The CDB, zeros behind it: fields are read without a bound check that could fail.
     bytes: [u8; MAXIMUM_BYTES],
+    length: usize,
     limit_bytes: u32,
 }
 
@@ -99,7 +110,7 @@ impl Cdb {
     /// caller can take, whatever the CDB says.
     ///
     /// # Errors
-    /// INVALID FIELD IN CDB for a wrong length.
+    /// INVALID FIELD IN CDB for a wrong length, with a pointer at the operation code that asks for another.
     pub fn new(cdb: &[u8], limit_bytes: u32) -> Result<Self, Sense> {
         let right = match cdb.first().map(|opcode| opcode >> 5) {
             None => false,
@@ -111,11 +122,17 @@ impl Cdb {
             Some(_) => matches!(cdb.len(), 6 | 10 | 12 | 16),
         };
         if !right {
-            return Err(Sense::INVALID_FIELD);
+            return Err(Sense::invalid_byte(0));
         }
         let mut bytes = [0; MAXIMUM_BYTES];
         bytes[..cdb.len()].copy_from_slice(cdb);
-        Ok(Self { bytes, limit_bytes })
+        Ok(Self { bytes, length: cdb.len(), limit_bytes })
+    }
+
+    /// All its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or(&self.bytes)
     }
 
     /// The operation code.

@@ -7,23 +7,36 @@
 
 pub mod cdb;
 pub mod changer;
+mod commands;
 pub mod common;
 pub mod drive;
 pub mod identity;
 mod mode;
 pub mod outcome;
 pub mod personality;
+pub mod reserve;
 pub mod sense;
 
-/// What one session (an initiator's nexus) has set on one device. It ends with the session.
+/// What one session (an initiator's nexus) has set on one logical unit, and what it has seen of it. It is kept for as long as
+/// the session lasts; then [`drive::end_session`] or [`changer::end_session`] is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Nexus {
-    /// PREVENT ALLOW MEDIUM REMOVAL is in force for this session. A drive keeps its tape while it is. On a changer it is
-    /// about operators' hands (mail slots and door), never about MOVE MEDIUM; it is answered and kept here,
-    /// and whatever lets an operator take a tape out of a mail slot has to ask for it.
-    pub prevent_removal: bool,
     /// Tells initiators apart for reservations. Sessions that share a number share reservations.
     pub initiator: u64,
+    /// Tells sessions apart.
+    pub session: u64,
+    /// The session as the operator knows it.
+    pub name: String,
+    /// PREVENT ALLOW MEDIUM REMOVAL is in force for this session. A drive keeps its tape while it is. On a changer it is
+    /// about operators' hands (mail slots and door), never about MOVE MEDIUM: the loader refuses them.
+    pub prevent_removal: bool,
     /// The drive's count of loads when this session last looked; a session that is new has missed nothing.
     pub loads_seen: Option<u64>,
+    /// The robot's count of operators' accesses to mail slots, likewise.
+    pub mail_accesses_seen: Option<u64>,
+    /// The drives, by index, into which the robot has put tapes for this session; whoever keeps the nexuses to those drives
+    /// takes note and empties it.
+    pub loaded: Vec<u16>,
+    /// What SEND VOLUME TAG has asked the robot for.
+    pub search: Option<changer::VolumeSearch>,
 }

@@ -1,4 +1,5 @@
-//! MODE SENSE(6) and (10) (SPC-4 6.13, 6.14): which pages were asked for, and the answer around them.
+//! MODE SENSE(6) and (10) (SPC-4 6.13, 6.14): which pages were asked for, and the answer around them. And MODE SELECT of pages
+//! that cannot be changed.
 //!
 //! Must not know what a page holds.
 
@@ -57,6 +58,27 @@ pub(super) fn sense(cdb: &Cdb, header: &Header<'_>, pages: &[Page]) -> Result<Ve
         }
     }
     Ok(with_header(cdb, header, descriptor_bytes, &body))
+}
+
+/// Holds the pages of a MODE SELECT's parameter list, which begin at `at`, to what they say already: nothing can be changed.
+pub(super) fn check_unchanged(pages: &[Page], list: &[u8], mut at: usize) -> Result<(), Sense> {
+    const PAGES_SAVEABLE: u8 = 0x80;
+    let invalid_at = |at: usize| Sense::invalid_parameter(u16::try_from(at).unwrap_or(u16::MAX));
+    while let Some(&code) = list.get(at) {
+        let page =
+            pages.iter().find(|page| page.code == code & !PAGES_SAVEABLE).ok_or_else(|| invalid_at(at))?;
+        let length = *list.get(at + 1).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+        if usize::from(length) != page.parameters.len() {
+            return Err(invalid_at(at + 1));
+        }
+        let begin = at + 2;
+        at = begin + page.parameters.len();
+        let given = list.get(begin..at).ok_or(Sense::PARAMETER_LIST_LENGTH)?;
+        if let Some(changed) = given.iter().zip(&page.parameters).position(|(given, kept)| given != kept) {
+            return Err(invalid_at(begin + changed));
+        }
+    }
+    Ok(())
 }
 
 fn with_header(cdb: &Cdb, header: &Header<'_>, descriptor_bytes: usize, body: &[u8]) -> Vec<u8> {

@@ -102,7 +102,8 @@ impl Sense {
     /// The parameter list has the wrong length.
     pub const PARAMETER_LIST_LENGTH: Self = Self::new(SenseKey::IllegalRequest, 0x1a, 0x00);
     /// The command is not known.
-    pub const INVALID_OPERATION_CODE: Self = Self::new(SenseKey::IllegalRequest, 0x20, 0x00);
+    pub const INVALID_OPERATION_CODE: Self =
+        Self { field: Some(Self::whole(0)), ..Self::new(SenseKey::IllegalRequest, 0x20, 0x00) };
     /// There is no such element, or not for this command.
     pub const INVALID_ELEMENT: Self = Self::new(SenseKey::IllegalRequest, 0x21, 0x01);
     /// A field of the CDB is not supported.
@@ -131,6 +132,15 @@ impl Sense {
     pub const MEDIUM_CHANGED: Self = Self::new(SenseKey::UnitAttention, 0x28, 0x00);
     /// An operator used a mail slot since the last command.
     pub const MAIL_SLOT_ACCESSED: Self = Self::new(SenseKey::UnitAttention, 0x28, 0x01);
+
+    /// Another initiator has preempted the reservation, or cleared all.
+    pub const RESERVATIONS_PREEMPTED: Self = Self::new(SenseKey::UnitAttention, 0x2a, 0x03);
+    /// A reservation that registrants shared was released.
+    pub const RESERVATIONS_RELEASED: Self = Self::new(SenseKey::UnitAttention, 0x2a, 0x04);
+    /// Another initiator has preempted one's registration.
+    pub const REGISTRATIONS_PREEMPTED: Self = Self::new(SenseKey::UnitAttention, 0x2a, 0x05);
+    /// Another command has to come before this one.
+    pub const COMMAND_SEQUENCE: Self = Self::new(SenseKey::IllegalRequest, 0x2c, 0x00);
 
     const fn new(key: SenseKey, asc: u8, ascq: u8) -> Self {
         Self {

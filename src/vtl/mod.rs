@@ -12,5 +12,6 @@ pub mod element;
 pub mod generation;
 pub mod inventory;
 pub mod loader;
+pub mod reservations;
 pub mod slots;
 pub mod tape_drive;

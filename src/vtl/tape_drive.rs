@@ -5,6 +5,8 @@
 
 use thiserror::Error;
 
+use super::reservations::Reservations;
+
 /// What is in the drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Medium {
@@ -132,19 +134,6 @@ impl Default for DriveSettings {
     fn default() -> Self {
         Self { block_bytes: 0, is_buffered: true, alerts: 0, reservations: Reservations::default() }
     }
-}
-
-/// Who has reserved a drive. What follows from it is `scsi::drive`'s to say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reservations {
-    /// The initiator that holds the drive until it releases it, and nothing more.
-    pub plain: Option<u64>,
-    /// The initiators registered, with their keys.
-    pub registered: Vec<(u64, u64)>,
-    /// The initiator that holds the persistent reservation, and its type.
-    pub holder: Option<(u64, u8)>,
-    /// Counts the changes of registrations.
-    pub generation: u32,
 }
 
 /// Why a drive did not do as it was told.

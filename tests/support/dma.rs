@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use socket2::{Domain, Socket, Type};
 use tapesilo::ndmp::framing::{self, Decoder};
 use tapesilo::ndmp::session::md5_digest;
 use tapesilo::ndmp::wire::*;
@@ -31,9 +32,22 @@ impl Dma {
         dma
     }
 
+    /// Connects from another of this host's addresses, as another host would, and takes the greeting.
+    pub(crate) fn connect_from(from: Ipv4Addr, address: SocketAddr) -> Dma {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        let mut dma = Dma::over(socket.into());
+        let _: NotifyConnectionStatusPost = dma.post(MessageCode::NotifyConnectionStatus);
+        dma
+    }
+
     /// Connects, and reads nothing yet.
     pub(crate) fn bare(address: SocketAddr) -> Dma {
-        let socket = TcpStream::connect(address).unwrap();
+        Dma::over(TcpStream::connect(address).unwrap())
+    }
+
+    fn over(socket: TcpStream) -> Dma {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.set_write_timeout(Some(PATIENCE)).unwrap();
         socket.set_nodelay(true).unwrap();

@@ -51,6 +51,8 @@ pub enum Work {
     Listen(Family),
     /// Connect to the first of these addresses that answers.
     Connect(Vec<SocketAddr>),
+    /// Nothing but some milliseconds, in which the pump may end.
+    AwaitPump,
 }
 
 /// Families of addresses.
@@ -120,6 +122,8 @@ pub enum Completion {
     Listening(Result<Vec<SocketAddr>, String>),
     /// The data connection stands; the peer's address.
     Connected(Result<SocketAddr, String>),
+    /// The time is over.
+    Waited,
 }
 
 /// Why a device could not be opened.

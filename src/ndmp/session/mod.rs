@@ -26,7 +26,7 @@ pub use auth::{CHALLENGE_BYTES, md5_digest};
 pub use effect::{Cdb, Completion, Effect, Event, Family, Live, OpenFault, TapeWork, Work};
 pub use facts::{Device, Facts, Identity};
 
-use crate::mover::{Mode, Mover, Phase};
+use crate::mover::{Mode, Mover, Phase, ReadRange};
 use crate::ndmp::framing;
 use crate::ndmp::wire::{
     Error, Header, HeaderMessageType, Incoming, Message, MessageCode, Outgoing, WireError, v3,
@@ -109,6 +109,7 @@ enum PendingKind {
     ScsiCdb,
     MoverListen { mode: Mode },
     MoverConnect { mode: Mode },
+    MoverRead { range: ReadRange },
 }
 
 /// Why a request failed: the error for the DMA's program, the text for its operator.
@@ -256,7 +257,10 @@ impl Session {
         match event {
             Event::PeerConnected(peer) => self.data_peer_connected(peer),
             Event::AcceptFailed(text) => self.data_peer_failed(&text),
-            Event::PumpEnded(ended) => self.pump_ended(&ended),
+            Event::PumpEnded(ended) => {
+                self.pump_ended(&ended);
+                self.take_up_read();
+            }
             Event::PeerGone => {
                 let outcome = self.mover.peer_gone();
                 self.apply(outcome);
@@ -360,7 +364,7 @@ impl Session {
             C::MoverContinue => self.mover_continue(head, message, live)?,
             C::MoverAbort => self.steer(head, message, |mover, ()| mover.abort())?,
             C::MoverStop => self.answer(head, message, Session::mover_stop)?,
-            C::MoverRead => self.steer(head, message, mover::read)?,
+            C::MoverRead => self.mover_read(head, message)?,
             C::MoverClose => self.steer(head, message, |mover, ()| mover.close())?,
             // A tape and robot server has no DATA interface; an unknown code is answered, never a broken session.
             _ => self.reply_header(head, Error::NotSupported),
@@ -422,6 +426,10 @@ impl Session {
             PendingKind::ScsiOpen { name } => self.scsi_opened(head, name, completion),
             PendingKind::MoverListen { mode } => self.mover_listening(head, mode, completion),
             PendingKind::MoverConnect { mode } => self.mover_connected(head, mode, completion),
+            PendingKind::MoverRead { range } => {
+                let read = self.mover.read(range);
+                self.steered(head, read);
+            }
         }
     }
 

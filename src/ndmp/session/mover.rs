@@ -6,7 +6,7 @@
 use super::effect::{Completion, Effect, Family, Live, Work};
 use super::post::{halt_reason, pause_reason};
 use super::scsi::mismatch;
-use super::{Answer, Fault, PendingKind, RequestHead, Session};
+use super::{Answer, Fault, Pending, PendingKind, RequestHead, Session};
 use crate::mover::{self, End, Ended, Mode, Mover, Outcome, Phase, ReadRange, Refusal, State, Window};
 use crate::ndmp::wire::{
     Addr, AddrType, Error, Incoming, Message, MoverConnectReply, MoverConnectRequest, MoverContinueReply,
@@ -158,14 +158,43 @@ impl Session {
         steer: impl FnOnce(&mut Mover, Q) -> Result<Outcome, Refusal>,
     ) -> Result<(), WireError> {
         let request = self.decode(message)?;
-        match steer(&mut self.mover, request) {
+        let steered = steer(&mut self.mover, request);
+        self.steered(head, steered);
+        Ok(())
+    }
+
+    pub(super) fn steered(&mut self, head: RequestHead, steered: Result<Outcome, Refusal>) {
+        match steered {
             Ok(outcome) => {
                 self.reply(head, &MoverConnectReply { error: Error::NoErr });
                 self.apply(outcome);
             }
             Err(refusal) => self.fail::<MoverConnectReply>(head, &refusal.into()),
         }
+    }
+
+    /// MOVER_READ (3.6.2.8). The data server may have the last byte of the read before, and the DMA know of it, before the pump
+    /// has said that it is through: a read that comes so early waits for that a moment.
+    pub(super) fn mover_read(&mut self, head: RequestHead, message: &Message) -> Result<(), WireError> {
+        let request: MoverReadRequest = self.decode(message)?;
+        let range = ReadRange { offset_bytes: request.offset.0, length_bytes: request.length.0 };
+        match self.mover.read(range) {
+            Err(Refusal::ReadInProgress) => {
+                self.pending = Some(Pending { head, kind: PendingKind::MoverRead { range } });
+                self.effects.push(Effect::Work(Work::AwaitPump));
+            }
+            read => self.steered(head, read),
+        }
         Ok(())
+    }
+
+    /// The pump has ended: a read that waits for that is taken up.
+    pub(super) fn take_up_read(&mut self) {
+        if let Some(Pending { head, kind: PendingKind::MoverRead { range } }) = self.pending {
+            self.pending = None;
+            let read = self.mover.read(range);
+            self.steered(head, read);
+        }
     }
 
     /// MOVER_GET_STATE (3.6.2.6): answered in every state.
@@ -244,11 +273,6 @@ impl Session {
             self.effects.push(Effect::Pump { start, progress: self.mover.progress() });
         }
     }
-}
-
-/// MOVER_READ (3.6.2.5).
-pub(super) fn read(mover: &mut Mover, request: MoverReadRequest) -> Result<Outcome, Refusal> {
-    mover.read(ReadRange { offset_bytes: request.offset.0, length_bytes: request.length.0 })
 }
 
 impl From<Refusal> for Fault {

@@ -5,6 +5,7 @@
 //! ends, however it ends, dropping its fields closes the device and frees it.
 
 use super::data::{DataConnection, Task, connect};
+use super::nexus::{self, AtWork, Nexuses, SharedNexus};
 use super::registry::SessionEntry;
 use super::socket::{WRITE_TIMEOUT, prepare_control, receive, send};
 use super::{DriveUnit, RobotUnit, World, told_to_stop, work};
@@ -12,13 +13,12 @@ use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
 use crate::scsi::personality::Personality;
-use crate::scsi::{Nexus, changer};
 use crate::vtl::drive::{DriveLease, Holder, NotAcquired, Notice};
 use crate::vtl::loader::{Loader, RobotLease};
 use bytes::BytesMut;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -34,6 +34,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an open waits for a drive whose last holder is just leaving.
 const BUSY_WAIT: Duration = Duration::from_millis(500);
 const RELEASE_WAIT: Duration = Duration::from_secs(30);
+/// How long a MOVER_READ waits for the end of the one before.
+const PUMP_WAIT: Duration = Duration::from_millis(50);
 const BUSY_POLL: Duration = Duration::from_millis(5);
 /// How much is read from the socket at once at least.
 const READ_BYTES: usize = 16 * 1024;
@@ -41,8 +43,8 @@ const READ_BYTES: usize = 16 * 1024;
 /// The device a session has open.
 enum Device {
     None,
-    Tape { lease: DriveLease, personality: Arc<Personality> },
-    Robot { lease: RobotLease, personality: Arc<Personality>, nexus: Arc<Mutex<Nexus>> },
+    Tape { lease: DriveLease, personality: Arc<Personality>, nexus: SharedNexus },
+    Robot { lease: RobotLease, personality: Arc<Personality>, nexus: SharedNexus },
 }
 
 /// What a piece of work brings: the session's part, and what the shell takes over before.
@@ -75,6 +77,8 @@ enum Turn {
 pub(super) struct Connection {
     session: Session,
     data: DataConnection,
+    /// None when the session has ended. Before the device: what ends with the session is over when the next one opens it.
+    nexuses: Option<Nexuses>,
     device: Device,
     /// What whoever looks after the open tape's loader has to say.
     notices: Option<watch::Receiver<Notice>>,
@@ -104,9 +108,11 @@ impl Connection {
         facts.users.retain(|user| user.allows(peer));
         let (session, greeting) = Session::new(Arc::new(facts), Box::new(challenge), now_unix_seconds());
         tracing::info!("session began");
+        let nexuses = Some(Nexuses::new(peer, &holder(&entry)));
         Ok(Connection {
             session,
             data: DataConnection::default(),
+            nexuses,
             device: Device::None,
             notices: None,
             work: None,
@@ -137,6 +143,7 @@ impl Connection {
         }
         // The device is free before the peer sees the end.
         self.data.disconnect();
+        self.nexuses = None;
         self.device = Device::None;
         self.socket.shutdown().await
     }
@@ -278,8 +285,8 @@ impl Connection {
                     self.notices = None;
                 }
                 Effect::ResetRobot => {
-                    if let Device::Robot { nexus, .. } = &self.device {
-                        *nexus.lock().unwrap_or_else(PoisonError::into_inner) = Nexus::default();
+                    if let Device::Robot { lease, nexus, .. } = &self.device {
+                        nexus::reset(lease.loader(), nexus);
                     }
                 }
                 Effect::Authenticated => self.decoder.set_max_record_bytes(MESSAGE_MAX_BYTES),
@@ -301,34 +308,38 @@ impl Connection {
     }
 
     async fn begin(&mut self, work: Work) {
+        let Some(nexuses) = &self.nexuses else { return };
         let task: Task<Done> = match (work, &self.device) {
             (Work::OpenTape(index), _) => {
                 let unit = self.world.drives[index].clone();
-                let holder = self.holder();
-                Box::pin(open_tape(unit, holder))
+                let nexus = nexuses.drive(index, &unit.drive);
+                Box::pin(open_tape(unit, holder(&self.entry), nexus))
             }
             (Work::OpenRobot(index), _) => {
                 let RobotUnit { loader, personality } = &self.world.robots[index];
-                let done = match loader.open_robot(&self.holder()) {
+                let done = match loader.open_robot(&holder(&self.entry)) {
                     Ok(lease) => {
                         let personality = personality.clone();
-                        let device = Device::Robot { lease, personality, nexus: Arc::default() };
+                        let nexus = nexuses.robot(index, loader);
+                        let device = Device::Robot { lease, personality, nexus };
                         Done::Opened(device, Completion::RobotOpened(Ok(())))
                     }
                     Err(error) => Completion::RobotOpened(Err(OpenFault::Failed(error.to_string()))).into(),
                 };
                 Box::pin(async { done })
             }
-            (Work::Tape(tape_work), Device::Tape { lease, personality }) => {
-                let personality = personality.clone();
-                let running = lease.run(move |drive| work::perform(drive, &personality.drive, tape_work));
+            (Work::Tape(tape_work), Device::Tape { lease, personality, nexus }) => {
+                let (personality, nexus) = (personality.clone(), nexus.clone());
+                let running =
+                    lease.run(move |drive| work::perform(drive, &personality.drive, &nexus, tape_work));
                 Box::pin(async move {
                     let gone = |error: crate::vtl::drive::DriveGone| Completion::Cdb(Err(error.to_string()));
                     running.await.unwrap_or_else(gone).into()
                 })
             }
             (Work::RobotCdb(cdb), Device::Robot { lease, personality, nexus }) => {
-                Box::pin(execute_robot(lease.loader().clone(), personality.clone(), nexus.clone(), cdb))
+                let (loader, personality) = (lease.loader().clone(), personality.clone());
+                Box::pin(execute_robot(nexuses.at_work(), loader, personality, nexus.clone(), cdb))
             }
             (Work::Listen(family), _) => {
                 let addresses = self.data.listen(&self.world.data, self.local, family).await;
@@ -340,6 +351,10 @@ impl Connection {
                     Ok(socket) => Done::Connected(socket),
                     Err(text) => Completion::Connected(Err(text)).into(),
                 }
+            }),
+            (Work::AwaitPump, _) => Box::pin(async {
+                sleep(PUMP_WAIT).await;
+                Completion::Waited.into()
             }),
             (Work::Tape(_) | Work::RobotCdb(_), _) => {
                 let text = "internal fault: the device is not open".to_owned();
@@ -362,11 +377,6 @@ impl Connection {
             Device::Tape { lease, .. } => Some(lease.drive().status()),
             Device::None | Device::Robot { .. } => None,
         }
-    }
-
-    /// How this session appears to whoever finds a drive busy.
-    fn holder(&self) -> Holder {
-        Holder { session: self.entry.id, peer: self.entry.peer.to_string() }
     }
 
     /// Something has come: a record that has begun has its time again. A login has its time once.
@@ -394,15 +404,28 @@ pub(super) async fn refuse(mut socket: TcpStream, text: &str) {
     let _ = timeout(WRITE_TIMEOUT, socket.shutdown()).await;
 }
 
-/// Takes the drive; waits a moment for one whose holder is just leaving.
-async fn open_tape(unit: DriveUnit, holder: Holder) -> Done {
+/// How this session appears to whoever finds a device busy.
+fn holder(entry: &SessionEntry) -> Holder {
+    Holder { session: entry.id, peer: entry.peer.to_string() }
+}
+
+/// Takes the drive; waits a moment for one whose holder is just leaving. One that another initiator has reserved is busy.
+async fn open_tape(unit: DriveUnit, holder: Holder, nexus: SharedNexus) -> Done {
     let DriveUnit { drive, personality } = unit;
     let begun = Instant::now();
     loop {
         let occupied = match drive.acquire(&holder) {
             Ok(lease) => {
-                let completion = Completion::TapeOpened(Ok(drive.status()));
-                return Done::Opened(Device::Tape { lease, personality }, completion);
+                let asking = nexus.clone();
+                let fault = match lease.run(move |drive| work::open(drive, &asking)).await {
+                    Ok(None) => {
+                        let completion = Completion::TapeOpened(Ok(drive.status()));
+                        return Done::Opened(Device::Tape { lease, personality, nexus }, completion);
+                    }
+                    Ok(Some(other)) => OpenFault::Busy(nexus::host(other)),
+                    Err(gone) => OpenFault::Failed(gone.to_string()),
+                };
+                return Completion::TapeOpened(Err(fault)).into();
             }
             Err(NotAcquired::Occupied(occupied)) => occupied,
             Err(retired @ NotAcquired::Retired) => {
@@ -419,17 +442,15 @@ async fn open_tape(unit: DriveUnit, holder: Holder) -> Done {
 
 /// The robot may wait for drives, so its commands run on a thread that may block.
 async fn execute_robot(
+    at_work: AtWork,
     loader: Arc<Loader>,
     personality: Arc<Personality>,
-    nexus: Arc<Mutex<Nexus>>,
+    nexus: SharedNexus,
     cdb: Cdb,
 ) -> Done {
-    let executed = tokio::task::spawn_blocking(move || {
-        let mut nexus = nexus.lock().unwrap_or_else(PoisonError::into_inner);
-        let Cdb { bytes, data_out, allocation_bytes, .. } = &cdb;
-        changer::execute(&loader, &personality, &mut nexus, bytes, data_out, *allocation_bytes)
-    });
-    Completion::Cdb(executed.await.map_err(|error| format!("internal fault in the robot: {error}"))).into()
+    let executed =
+        tokio::task::spawn_blocking(move || at_work.execute(&loader, &personality, &nexus, &cdb)).await;
+    Completion::Cdb(executed.map_err(|error| format!("internal fault in the robot: {error}"))).into()
 }
 
 async fn optional<T>(task: &mut Option<Task<T>>) -> T {

@@ -7,6 +7,7 @@
 mod connection;
 mod data;
 mod listener;
+mod nexus;
 mod registry;
 mod socket;
 mod work;

@@ -1,37 +1,54 @@
 //! The medium changer (SMC-3) on a virtual loader: one function from a CDB to its outcome.
 //!
-//! Never reports a UNIT ATTENTION: clients take one on the first command of a session for a broken library. RESERVE and
-//! RELEASE are not there, so nobody is told of an exclusiveness that does not exist. Must not know of NDMP. READ ELEMENT
-//! STATUS is in `status`, the mode pages are in `mode`.
+//! What initiators have set (reservations, alerts, who prevents removal) is the loader's own. `commands` is the table of
+//! everything there is, of which dispatch, REPORT SUPPORTED OPERATION CODES and COMMANDS.md are made; `moves` moves tapes and
+//! looks for them, `status` is READ ELEMENT STATUS, `search` finds tapes by their labels, `modes` and `logs` tell. A session is told
+//! of an operator's hands in the mail slots, and of nothing else: clients take a UNIT ATTENTION on the first command of a
+//! session for a broken library. Must not know of NDMP.
 
-mod mode;
+mod commands;
+mod logs;
+mod modes;
+mod moves;
+mod search;
 mod status;
 #[cfg(test)]
 mod tests;
 
-use tracing::warn;
-
 use super::cdb::{self, Cdb};
+use super::commands::{Command, Handled, find};
 use super::identity::DeviceIdentity;
 use super::outcome::Outcome;
 use super::personality::Personality;
 use super::sense::Sense;
-use super::{Nexus, common};
-use crate::vtl::bay::BayError;
-use crate::vtl::loader::{Loader, MoveError, MovedBy};
+use super::{Nexus, common, reserve};
+use crate::vtl::loader::Loader;
 
-/// Executes a command on a loader's robot, which is what `personality` says. `allocation_bytes` is the most data the caller takes; no command takes data
-/// from `_data_out` yet. May block while a drive loads or unloads.
+pub use self::search::VolumeSearch;
+
+/// A command on its way: what it is for, from whom, and what came with it.
+struct Request<'a> {
+    loader: &'a Loader,
+    personality: &'a Personality,
+    nexus: &'a mut Nexus,
+    cdb: &'a Cdb,
+    data_out: &'a [u8],
+}
+
+/// Executes a command on a loader's robot, which is what `personality` says. `data_out` is the initiator's data,
+/// `allocation_bytes` the most data that it takes. May block while a drive loads or unloads.
 #[must_use]
 pub fn execute(
     loader: &Loader,
     personality: &Personality,
     nexus: &mut Nexus,
     cdb: &[u8],
-    _data_out: &[u8],
+    data_out: &[u8],
     allocation_bytes: u32,
 ) -> Outcome {
-    Cdb::new(cdb, allocation_bytes).and_then(|cdb| dispatch(loader, personality, nexus, &cdb)).into()
+    let handled = Cdb::new(cdb, allocation_bytes)
+        .and_then(|cdb| dispatch(&mut Request { loader, personality, nexus, cdb: &cdb, data_out }));
+    handled.unwrap_or_else(|sense| Err(sense).into())
 }
 
 /// The robot's INQUIRY identity.
@@ -44,92 +61,76 @@ pub fn identity<'a>(loader: &Loader, personality: &'a Personality) -> DeviceIden
     }
 }
 
-fn dispatch(
-    loader: &Loader,
-    personality: &Personality,
-    nexus: &mut Nexus,
-    cdb: &Cdb,
-) -> Result<Vec<u8>, Sense> {
-    match cdb.opcode() {
-        // REZERO UNIT shares its code with REWIND; the hand of this robot is always at rest.
-        cdb::TEST_UNIT_READY | cdb::REWIND => Ok(Vec::new()),
-        cdb::REQUEST_SENSE => common::request_sense(cdb, Sense::NONE),
-        cdb::INQUIRY => common::inquiry(cdb, &identity(loader, personality), &[]),
-        cdb::MODE_SENSE_6 | cdb::MODE_SENSE_10 => mode::sense(loader, &personality.changer, cdb),
-        cdb::PREVENT_ALLOW => {
-            nexus.prevent_removal = common::prevent(cdb)?;
-            Ok(Vec::new())
-        }
-        cdb::REPORT_LUNS => common::report_luns(cdb),
-        cdb::READ_ELEMENT_STATUS => status::read(loader, personality, cdb),
-        cdb::INITIALIZE_ELEMENT_STATUS
-        | cdb::INITIALIZE_ELEMENT_STATUS_RANGE
-        | cdb::INITIALIZE_ELEMENT_STATUS_RANGE_VENDOR => initialize(loader),
-        cdb::LOCATE_10 => position_to_element(loader, cdb),
-        cdb::MOVE_MEDIUM => move_medium(loader, cdb),
-        _ => Err(Sense::INVALID_OPERATION_CODE),
+/// What the end of a session means for a robot: it prevents nothing any more, and its RESERVE is released.
+pub fn end_session(loader: &Loader, nexus: &Nexus) {
+    let mut robot = loader.robot();
+    robot.prevent_removal(nexus.session, &nexus.name, false);
+    reserve::end_session(&mut robot.reservations, nexus);
+}
+
+fn dispatch(request: &mut Request<'_>) -> Handled {
+    let table = table(request.personality);
+    let command = find(&table, request.cdb)?;
+    tracing::trace!(command = command.name, "robot");
+    if command.reports_attention && !(command.is_exempt)(request.cdb) {
+        attention(request)?;
+    }
+    let conflict = command.conflict_of(request.cdb);
+    if reserve::is_conflict(&request.loader.robot().reservations, request.nexus.initiator, conflict) {
+        return Ok(Outcome::conflict());
+    }
+    (command.handler)(request)
+}
+
+/// The commands that this robot has.
+fn table(personality: &Personality) -> Vec<Command<commands::Handler>> {
+    let is_there = |row: &&Command<commands::Handler>| {
+        personality.changer.has_exchange || row.opcode != cdb::EXCHANGE_MEDIUM
+    };
+    commands::COMMANDS.iter().filter(is_there).copied().collect()
+}
+
+/// Tells a session once what another initiator has done to its reservations, and that an operator has used a mail slot
+/// since its last command.
+fn attention(request: &mut Request<'_>) -> Result<(), Sense> {
+    let mut robot = request.loader.robot();
+    if let Some(news) = reserve::news(&mut robot.reservations, request.nexus.initiator) {
+        return Err(news);
+    }
+    let accesses = robot.mail_accesses();
+    match request.nexus.mail_accesses_seen.replace(accesses) {
+        Some(seen) if seen != accesses => Err(Sense::MAIL_SLOT_ACCESSED),
+        _ => Ok(()),
     }
 }
 
-/// INITIALIZE ELEMENT STATUS (SMC-3 6.4), with and without a range: the directory is looked at as a whole.
-fn initialize(loader: &Loader) -> Result<Vec<u8>, Sense> {
-    match loader.rescan() {
-        Ok(_) => Ok(Vec::new()),
-        Err(error) => {
-            warn!("loader {}: inventory failed: {error}", loader.name());
-            Err(Sense::INTERNAL_FAILURE)
-        }
-    }
+/// GOOD and nothing more.
+fn done() -> Handled {
+    Ok(Outcome::taken(0))
 }
 
-/// POSITION TO ELEMENT (SMC-3 6.8): there is no way to go, so a good address is all it takes.
-fn position_to_element(loader: &Loader, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
-    check_transport(loader, cdb)?;
-    if cdb.bit::<8>(0) {
-        return Err(Sense::invalid_bit(8, 0)); // INVERT
-    }
-    loader.place_at(cdb.u16::<4>()).ok_or(Sense::INVALID_ELEMENT.at_byte(4))?;
-    Ok(Vec::new())
+/// The robot is ready as long as it is there.
+fn test_unit_ready(_: &mut Request<'_>) -> Handled {
+    done()
 }
 
-/// MOVE MEDIUM (SMC-3 6.6).
-fn move_medium(loader: &Loader, cdb: &Cdb) -> Result<Vec<u8>, Sense> {
-    check_transport(loader, cdb)?;
-    if cdb.bit::<10>(0) {
-        return Err(Sense::invalid_bit(10, 0)); // INVERT
-    }
-    let source = loader.place_at(cdb.u16::<4>()).ok_or(Sense::INVALID_ELEMENT.at_byte(4))?;
-    let destination = loader.place_at(cdb.u16::<6>()).ok_or(Sense::INVALID_ELEMENT.at_byte(6))?;
-    match loader.move_medium(source, destination, MovedBy::Robot) {
-        Ok(_) => Ok(Vec::new()),
-        Err(error) => {
-            warn!("loader {}: move from {source} to {destination} refused: {error}", loader.name());
-            Err(move_sense(&error))
-        }
-    }
+/// REQUEST SENSE: a unit attention comes first, and only once.
+fn request_sense(request: &mut Request<'_>) -> Handled {
+    let current = attention(request).err().unwrap_or(Sense::NONE);
+    Ok(common::request_sense(request.cdb, current).into())
 }
 
-/// The medium transport address of bytes 2 and 3; 0 means the default one.
-fn check_transport(loader: &Loader, cdb: &Cdb) -> Result<(), Sense> {
-    let address = cdb.u16::<2>();
-    if address == 0 || address == loader.settings().layout.transport {
-        Ok(())
-    } else {
-        Err(Sense::INVALID_ELEMENT.at_byte(2))
-    }
+fn inquiry(request: &mut Request<'_>) -> Handled {
+    Ok(common::inquiry(request.cdb, &identity(request.loader, request.personality), &[]).into())
 }
 
-/// A tape that a session works with and a tape that PREVENT holds are told alike, as MEDIUM REMOVAL PREVENTED: that is
-/// what real robots say of a drive that does not let go, and clients retry on it.
-fn move_sense(error: &MoveError) -> Sense {
-    match error {
-        MoveError::NoSuchElement { .. } => Sense::INVALID_ELEMENT,
-        MoveError::SourceEmpty { .. } => Sense::SOURCE_EMPTY,
-        MoveError::DestinationFull { .. } => Sense::DESTINATION_FULL,
-        MoveError::Unload { source, .. } | MoveError::Load { source, .. } => match source {
-            BayError::InUse { .. } | BayError::Prevented => Sense::REMOVAL_PREVENTED,
-            BayError::Failed { .. } => Sense::LOAD_OR_EJECT_FAILED,
-        },
-        MoveError::State(_) => Sense::INTERNAL_FAILURE,
-    }
+fn report_luns(request: &mut Request<'_>) -> Handled {
+    Ok(common::report_luns(request.cdb).into())
+}
+
+fn prevent_allow(request: &mut Request<'_>) -> Handled {
+    let (prevent, nexus) = (common::prevent(request.cdb)?, &mut *request.nexus);
+    nexus.prevent_removal = prevent;
+    request.loader.robot().prevent_removal(nexus.session, &nexus.name, prevent);
+    done()
 }

@@ -1,11 +1,16 @@
 //! The changer's answers held to golden bytes, and read back with a parser written like those of real clients.
 
+mod one_by_one;
+mod report;
+
 use std::fs;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::scsi::commands::tests as table;
 use crate::scsi::sense::SenseKey;
+use crate::vtl::bay::BayError;
 use crate::vtl::element::Place;
 use crate::vtl::loader::fake::Site;
 
@@ -214,12 +219,13 @@ fn types_starts_and_counts_choose_the_elements() {
 fn mode_sense_to_the_byte() {
     let (_site, loader) = small();
     let addresses = hex("1D 12 0001 0001 1000 0003 0010 0001 0100 0002 0000");
-    let capabilities = hex("1F 12 0E 00 00 0E 0E 0E 00000000 00000000 00000000");
+    let capabilities = hex("1F 12 0E 00 00 0E 0E 0E 00000000 00 0E 0E 0E 00000000");
+    let exceptions = hex("1C 0A 08 00 00 00 00000000 0000");
     let six = [hex("17 00 00 00"), addresses.clone()].concat();
     assert_eq!(data(&loader, &[0x1a, 8, 0x1d, 0, 255, 0]), six);
     assert_eq!(data(&loader, &[0x1a, 0, 0x1d, 0, 255, 0]), six, "no block descriptor without DBD either");
     assert_eq!(data(&loader, &[0x1a, 8, 0x1d, 0, 4, 0]), six[..4]);
-    let all = [hex("0032 0000 0000 0000"), addresses, hex("1E 02 00 00"), capabilities].concat();
+    let all = [hex("003E 0000 0000 0000"), exceptions, addresses, hex("1E 02 00 00"), capabilities].concat();
     assert_eq!(data(&loader, &[0x5a, 8, 0x3f, 0, 0, 0, 0, 1, 0, 0]), all);
     assert_eq!(data(&loader, &[0x1a, 8, 0x5d, 0, 255, 0])[6..], [0; 18], "nothing is changeable");
     assert_eq!(sense(&loader, &[0x1a, 8, 0xdd, 0, 255, 0]), (SenseKey::IllegalRequest, 0x39, 0x00));
@@ -325,14 +331,28 @@ fn the_small_commands() {
     assert_eq!((prevent(&mut nexus, 1), nexus.prevent_removal), (0, true));
     assert_eq!((prevent(&mut nexus, 2), nexus.prevent_removal), (2, true));
     assert_eq!((prevent(&mut nexus, 0), nexus.prevent_removal), (0, false));
-    for (cdb, tape) in [(&[0x07_u8, 0, 0, 0, 0, 0][..], "A"), (&[0x37; 10], "B"), (&[0xe7; 10], "C")] {
+    let range = |code| [code, 1, 0x10, 0, 0, 0, 0, 9, 0, 0xff];
+    for (cdb, tape) in [(&[0x07_u8, 0, 0, 0, 0, 0][..], "A"), (&range(0x37), "B"), (&range(0xe7), "C")] {
         site.make_tape(tape);
         assert!(data(&loader, cdb).is_empty());
         assert!(loader.place_of(&tape.parse().unwrap()).is_some(), "{tape} is found");
     }
-    for unknown in [&[0x16_u8, 0, 0, 0, 0, 0][..], &[0x56; 10], &[0xa6; 12], &[0x08, 0, 0, 0, 1, 0]] {
+    assert_eq!(sense(&loader, &[0x37, 1, 0x10, 3, 0, 0, 0, 9, 0, 0]), (SenseKey::IllegalRequest, 0x21, 0x01));
+    for unknown in [&[0x18_u8, 0, 0, 0, 0, 0][..], &[0x3c; 10], &[0xa7; 12], &[0x08, 0, 0, 0, 1, 0]] {
         assert_eq!(sense(&loader, unknown), (SenseKey::IllegalRequest, 0x20, 0x00));
     }
+}
+
+#[test]
+fn the_document_says_what_the_table_says() {
+    table::check_order(commands::COMMANDS);
+    table::check("changer", "robot", commands::COMMANDS);
+}
+
+#[test]
+fn every_malformed_cdb_is_refused_with_a_pointer() {
+    let (_site, loader) = small();
+    table::check_refusals(commands::COMMANDS, |cdb| run(&loader, cdb));
 }
 
 #[test]
@@ -341,7 +361,7 @@ fn any_bytes_give_an_outcome_within_the_allocation() {
     let opcodes = vec![0x03_u8, 0x12, 0x1a, 0x2b, 0x5a, 0xa0, 0xb8];
     let opcode = prop_oneof![any::<u8>(), prop::sample::select(opcodes)];
     // MOVE MEDIUM and the inventory write to disk: they have their own tests.
-    let opcode = opcode.prop_filter("writes", |opcode| ![0x07, 0x37, 0xe7, 0xa5].contains(opcode));
+    let opcode = opcode.prop_filter("writes", |opcode| ![0x07, 0x37, 0xe7, 0xa5, 0xa6].contains(opcode));
     let bytes = prop::collection::vec(any::<u8>(), 0..20);
     let allocation = prop_oneof![0..600_u32, Just(u32::MAX)];
     proptest!(|(opcode in opcode, bytes in bytes, allocation in allocation)| {
@@ -349,6 +369,7 @@ fn any_bytes_give_an_outcome_within_the_allocation() {
         let outcome = execute(&loader, &mut Nexus::default(), &cdb, &[], allocation);
         prop_assert!(outcome.data_in.len() <= allocation as usize);
         prop_assert_eq!(outcome.status == 2, outcome.sense.is_some());
+        prop_assert!(outcome.data_out_consumed == 0);
         if opcode == 0xb8 && cdb.len() == 12 && outcome.data_in.len() >= 8 {
             parse(&outcome.data_in);
         }

@@ -3,7 +3,7 @@
 //! The tape's position, the early warning and what initiators have set are the drive's own, which the NDMP tape interface
 //! and the mover work with too; nothing of it is kept here. `commands` is the table of everything there is, of which
 //! dispatch, REPORT SUPPORTED OPERATION CODES and COMMANDS.md are made; `data` reads and writes, `motion` moves, `modes`,
-//! `logs` and `memory` tell, `reserve` keeps others away, `fault` makes sense data of the drive's errors. Must not know of
+//! `logs` and `memory` tell, `scsi::reserve` keeps others away, `fault` makes sense data of the drive's errors. Must not know of
 //! NDMP.
 
 mod commands;
@@ -13,16 +13,16 @@ mod logs;
 mod memory;
 mod modes;
 mod motion;
-mod reserve;
 #[cfg(test)]
 mod tests;
 
 use super::cdb::Cdb;
+use super::commands::{Handled, find};
 use super::identity::{DeviceIdentity, Page};
 use super::outcome::Outcome;
 use super::personality::DrivePersonality;
 use super::sense::Sense;
-use super::{Nexus, common};
+use super::{Nexus, common, reserve};
 use crate::vtl::tape_drive::{Medium, TapeDrive};
 
 /// A command on its way: what it is for, from whom, and what came with it.
@@ -33,9 +33,6 @@ struct Request<'a> {
     cdb: &'a Cdb,
     data_out: &'a [u8],
 }
-
-/// What a handler gives back. Data together with sense is an outcome too.
-type Handled = Result<Outcome, Sense>;
 
 /// Executes a command on a drive. `data_out` is the initiator's data, `allocation_bytes` the most data that it takes. May
 /// block while the tape moves.
@@ -63,13 +60,19 @@ pub fn identity<'a>(drive: &dyn TapeDrive, personality: &'a DrivePersonality) ->
     }
 }
 
+/// What the end of a session means for a drive, apart from closing it: RESERVE is released.
+pub fn end_session(drive: &mut dyn TapeDrive, nexus: &Nexus) {
+    reserve::end_session(&mut drive.settings().reservations, nexus);
+}
+
 fn dispatch(request: &mut Request<'_>) -> Handled {
-    let command = commands::find(request.cdb)?;
+    let command = find(commands::COMMANDS, request.cdb)?;
     tracing::trace!(command = command.name, "drive");
     if command.reports_attention {
         attention(request)?;
     }
-    if reserve::is_conflict(request, command.conflict) {
+    let reservations = &request.drive.settings().reservations;
+    if reserve::is_conflict(reservations, request.nexus.initiator, command.conflict_of(request.cdb)) {
         return Ok(Outcome::conflict());
     }
     (command.handler)(request)
@@ -77,7 +80,12 @@ fn dispatch(request: &mut Request<'_>) -> Handled {
 
 /// Tells a session once that another tape was loaded since its last command. A session that is new has missed nothing:
 /// clients take a UNIT ATTENTION on their first command for a broken drive.
+/// And of what another initiator has done to its reservations.
 fn attention(request: &mut Request<'_>) -> Result<(), Sense> {
+    let reservations = &mut request.drive.settings().reservations;
+    if let Some(news) = reserve::news(reservations, request.nexus.initiator) {
+        return Err(news);
+    }
     let loads = request.drive.loads();
     match request.nexus.loads_seen.replace(loads) {
         Some(seen) if seen != loads => Err(Sense::MEDIUM_CHANGED),

@@ -98,7 +98,7 @@ const SERIAL: &str = "serial";
 /// Vital product data pages that every device makes itself: a file's own would contradict the devices' numbers.
 const OWN_VITAL_PRODUCT_DATA: [u8; 5] = [0x00, 0x80, 0x83, 0xb0, 0xb1];
 /// Mode pages that the changer and the drives make themselves.
-const OWN_CHANGER_MODE_PAGES: [u8; 3] = [0x1d, 0x1e, 0x1f];
+const OWN_CHANGER_MODE_PAGES: [u8; 4] = [0x1c, 0x1d, 0x1e, 0x1f];
 const OWN_DRIVE_MODE_PAGES: [u8; 6] = [0x01, 0x02, 0x0f, 0x10, 0x11, 0x1c];
 /// Codes of mode pages have six bits, of which 00h and 3Fh mean none and all.
 const MODE_PAGE_CODES: std::ops::Range<u8> = 0x01..0x3f;

@@ -188,6 +188,11 @@ impl DriveHandle {
         self.call(Drive::shut_down).await.map_err(|_| DriveGone)
     }
 
+    /// Queues a job behind all work, whoever has the drive; nobody waits for it.
+    pub fn behind_all(&self, job: impl FnOnce(&mut Drive) + Send + 'static) {
+        drop(self.call(job));
+    }
+
     /// Told whenever a close is finished.
     pub(super) fn freed(&self) -> &Condvar {
         &self.0.freed

@@ -79,13 +79,18 @@ impl Loader {
         sync_directory(directory).map_err(io_error("synchronise", directory))
     }
 
-    /// Deletes a tape and all that is on it. `force`: also one that is protected, or that cannot be read.
+    /// Deletes a tape and all that is on it. `force`: also one that is protected, or that cannot be read, or while a
+    /// session prevents removal.
     ///
     /// # Errors
-    /// [`LoaderError::NoTape`], [`LoaderError::InDrive`], [`LoaderError::Protected`], and what the file system says.
+    /// [`LoaderError::NoTape`], [`LoaderError::InDrive`], [`LoaderError::Protected`], [`LoaderError::RemovalPrevented`],
+    /// and what the file system says.
     pub fn delete_tape(&self, barcode: &Barcode, force: bool) -> Result<(), LoaderError> {
         let _changing = self.change()?;
-        self.find_idle(barcode)?;
+        let place = self.find_idle(barcode)?.place;
+        if !force && place != Place::Shelf {
+            self.check_removal()?;
+        }
         let directory = self.tape_directory(barcode);
         let held = match self.cartridges.hold(&directory) {
             Ok(HeldTape { protection: Some(why), .. }) if !force => return Err(self.protected(barcode, why)),
@@ -98,6 +103,7 @@ impl Loader {
         next.tapes.remove(barcode);
         self.keep(next)?;
         self.state().shelved.remove(barcode);
+        self.note_access(&[place]);
         drop(held);
         remove_unseen(&grave);
         info!("loader {}: tape {barcode} is deleted", self.settings.name);
@@ -149,7 +155,9 @@ impl Loader {
         if destination == entry.place && (destination != Place::Shelf || entry.ejected) {
             return Ok(destination);
         }
+        self.check_carrying(entry.place, destination)?;
         self.carry_by_hand(barcode, entry, destination, by)?;
+        self.note_access(&[entry.place, destination]);
         self.forget_shelf_reason(barcode, destination);
         Ok(destination)
     }

@@ -25,7 +25,11 @@ pub(crate) struct BayState {
     pub(crate) holds: Option<Barcode>,
     pub(crate) unloaded: bool,
     pub(crate) refuse_insert: bool,
+    /// Only the next time.
+    pub(crate) refuse_insert_once: bool,
     pub(crate) refuse_remove: Option<BayError>,
+    /// The same, from the next insert on.
+    pub(crate) refuse_remove_after_insert: Option<BayError>,
 }
 
 pub(crate) struct FakeBay {
@@ -47,12 +51,15 @@ impl Bay for FakeBay {
     fn insert(&self, cartridge: &Path, barcode: &Barcode) -> Result<(), BayError> {
         let mut state = self.state();
         assert_eq!(state.holds, None, "a tape is put into a bay that holds one");
-        if state.refuse_insert {
+        if state.refuse_insert || std::mem::take(&mut state.refuse_insert_once) {
             return Err(BayError::Failed { reason: "refused".into() });
         }
         match fs::read_to_string(cartridge.join("label")) {
             Ok(label) if label.is_empty() => {
                 (state.holds, state.unloaded) = (Some(barcode.clone()), false);
+                if let Some(error) = state.refuse_remove_after_insert.take() {
+                    state.refuse_remove = Some(error);
+                }
                 Ok(())
             }
             other => Err(BayError::Failed { reason: format!("{other:?}") }),

@@ -8,12 +8,14 @@
 mod adopt;
 mod changes;
 pub mod elements;
+mod exchange;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod identity;
 mod moves;
 mod parked;
 mod retire;
+mod robot;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +37,7 @@ pub use self::identity::Identity;
 pub use self::moves::{MoveError, MovedBy};
 use self::retire::Standing;
 pub use self::retire::{NewTapes, RobotLease};
+pub use self::robot::RobotState;
 use super::barcode::{Barcode, BarcodeError};
 use super::bay::Bay;
 use super::element::{ElementCounts, ElementKind, ElementLayout, LayoutError, Place};
@@ -179,6 +182,17 @@ pub enum LoaderError {
         barcode: Barcode,
         /// The reason.
         why: &'static str,
+    },
+    /// A session has told the robot that nothing is to be taken out.
+    #[error(
+        "nothing may be taken out of loader {name} or put into its mail slots: {by} has forbidden it (PREVENT MEDIUM \
+         REMOVAL); let it allow that, or end that session"
+    )]
+    RemovalPrevented {
+        /// The loader.
+        name: String,
+        /// Who, as the operator knows it.
+        by: String,
     },
     /// A tape that no drive could use.
     #[error("tape {barcode} of loader {name} cannot come into the robot: {reason}")]
@@ -350,6 +364,19 @@ impl Loader {
     #[must_use]
     pub fn place_at(&self, address: u16) -> Option<Place> {
         self.settings.layout.place(self.counts, address)
+    }
+
+    /// The highest element address.
+    #[must_use]
+    pub fn last_address(&self) -> u16 {
+        let layout = self.settings.layout;
+        let ends = [
+            (layout.mail_slots, self.counts.mail_slots),
+            (layout.drives, self.counts.drives),
+            (layout.slots, self.counts.slots),
+        ];
+        let last = |(first, count): (u16, u16)| first.saturating_add(count.checked_sub(1)?).into();
+        ends.into_iter().filter_map(last).max().unwrap_or(0).max(layout.transport)
     }
 
     /// Where a tape is, if the loader knows it.

@@ -151,18 +151,18 @@ impl Loader {
     }
 
     /// The fault of the drive at `place`: it has not mounted the tape that the map has in it.
-    fn fault_at(&self, place: Place) -> Option<String> {
+    pub(super) fn fault_at(&self, place: Place) -> Option<String> {
         let Place::Drive(index) = place else { return None };
         self.state().faults.get(usize::from(index)).cloned().flatten()
     }
 
-    fn take(&self, source: Place) -> Result<(), MoveError> {
+    pub(super) fn take(&self, source: Place) -> Result<(), MoveError> {
         let Place::Drive(index) = source else { return Ok(()) };
         let Some(bay) = self.bays.get(usize::from(index)) else { return Ok(()) };
         bay.remove().map_err(|error| MoveError::Unload { place: source, source: error })
     }
 
-    fn put(&self, destination: Place, barcode: &Barcode) -> Result<(), BayError> {
+    pub(super) fn put(&self, destination: Place, barcode: &Barcode) -> Result<(), BayError> {
         let Place::Drive(index) = destination else { return Ok(()) };
         let Some(bay) = self.bays.get(usize::from(index)) else { return Ok(()) };
         bay.insert(&self.tape_directory(barcode), barcode)
@@ -191,7 +191,7 @@ impl Loader {
     }
 
     /// The tape is at `source` again: mounted if that is a drive which had it mounted, else with the fault it had.
-    fn put_back(&self, source: Place, barcode: &Barcode, fault: Option<String>) {
+    pub(super) fn put_back(&self, source: Place, barcode: &Barcode, fault: Option<String>) {
         let Place::Drive(index) = source else { return };
         match fault {
             None => self.mount(index, barcode),
@@ -199,7 +199,7 @@ impl Loader {
         }
     }
 
-    fn clear_fault(&self, place: Place) {
+    pub(super) fn clear_fault(&self, place: Place) {
         if let Place::Drive(index) = place {
             self.state().set_fault(index, None);
         }

@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{Loader, LoaderError, MoveError, MovedBy, guard};
+use super::{Loader, LoaderError, MoveError, MovedBy, RobotState, guard};
 use crate::vtl::drive::Holder;
 use crate::vtl::element::Place;
 
@@ -16,6 +16,8 @@ pub(super) struct Standing {
     /// Held open: the lock on the directory ends with it. None when the loader is retired.
     lock: Mutex<Option<File>>,
     robot: Mutex<Robot>,
+    /// What initiators have set.
+    pub(super) robot_state: Mutex<RobotState>,
     new_tapes: Mutex<NewTapes>,
 }
 
@@ -39,6 +41,7 @@ impl Standing {
         Standing {
             lock: Mutex::new(Some(lock)),
             robot: Mutex::new(Robot::For(Vec::new())),
+            robot_state: Mutex::default(),
             new_tapes: Mutex::new(new_tapes),
         }
     }

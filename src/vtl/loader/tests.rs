@@ -1,6 +1,7 @@
 //! The loader as a whole: restarts, refusals, and a model that no tape is ever lost or doubled.
 
 mod changes;
+mod exchange;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -221,6 +222,7 @@ fn a_loader_never_starts_from_nothing_over_a_state_it_cannot_read() {
 #[derive(Clone, Debug)]
 enum Step {
     Move(Place, Place),
+    Exchange(Place, Place, Place),
     /// An operator's.
     MoveByHand(u8, Destination),
     Eject(u8, bool),
@@ -259,6 +261,8 @@ fn place() -> impl Strategy<Value = Place> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (place(), place()).prop_map(|(from, to)| Step::Move(from, to)),
+        8 => (place(), place(), prop::option::of(place()))
+            .prop_map(|(from, to, then)| Step::Exchange(from, to, then.unwrap_or(from))),
         4 => (0..7_u8, destination()).prop_map(|(tape, to)| Step::MoveByHand(tape, to)),
         2 => (0..7_u8, any::<bool>()).prop_map(|(tape, shelf)| Step::Eject(tape, shelf)),
         1 => (1..3_u32).prop_map(Step::Create),
@@ -329,6 +333,19 @@ impl Model {
                         assert_eq!((Some(&moved), loader.place_of(&moved)), (tape.as_ref(), Some(*to)));
                     }
                     Err(_) => assert_eq!(loader.state().map.tape_at(*from), tape.as_ref()),
+                }
+            }
+            Step::Exchange(from, first, second) => {
+                let at = |place: &Place| loader.state().map.tape_at(*place).cloned();
+                let before = [at(from), at(first), at(second)];
+                match loader.exchange_media(*from, *first, *second, MovedBy::Robot) {
+                    Ok((comes, goes)) => {
+                        assert_eq!([Some(&comes), Some(&goes)], [before[0].as_ref(), before[1].as_ref()]);
+                        let places = [&comes, &goes].map(|tape| loader.place_of(tape));
+                        assert_eq!(places, [Some(*first), Some(*second)]);
+                        assert!(second == from || at(from).is_none());
+                    }
+                    Err(_) => assert_eq!([at(from), at(first), at(second)], before),
                 }
             }
             Step::MoveByHand(number, to) => {

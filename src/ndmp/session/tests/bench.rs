@@ -99,6 +99,8 @@ pub(super) struct World {
     pub(super) progress: Option<crate::mover::Progress>,
     /// What the next work comes to, instead of plain success.
     pub(super) next: VecDeque<Completion>,
+    /// What happens before the next work is done.
+    pub(super) meanwhile: Option<Event>,
 }
 
 impl World {
@@ -116,6 +118,7 @@ impl World {
             Work::Tape(_) => Completion::Done(Ok(())),
             Work::Listen(_) => Completion::Listening(Ok(vec!["192.0.2.1:5000".parse().unwrap()])),
             Work::Connect(addresses) => Completion::Connected(Ok(addresses[0])),
+            Work::AwaitPump => Completion::Waited,
         }
     }
 }
@@ -194,7 +197,7 @@ impl Bench {
             [count; CHALLENGE_BYTES]
         });
         let (session, effects) = Session::new(Arc::new(facts), challenges, 1000);
-        let world = World { drive: loaded(), progress: None, next: VecDeque::new() };
+        let world = World { drive: loaded(), progress: None, next: VecDeque::new(), meanwhile: None };
         let dialect = Dialect::V4;
         let greeting = Deeds(Vec::new(), dialect);
         let mut bench =
@@ -309,6 +312,12 @@ impl Bench {
         self.perform(effects)
     }
 
+    /// A completion that nothing waits for.
+    pub(super) fn completion(&mut self, completion: Completion) -> Deeds {
+        let effects = self.session.on_completion(completion, &self.live());
+        self.perform(effects)
+    }
+
     pub(super) fn event(&mut self, event: Event) -> Deeds {
         let effects = self.session.on_event(event, &self.live());
         self.perform(effects)
@@ -331,8 +340,14 @@ impl Bench {
                 Effect::Send(frame) => self.received(&frame),
                 Effect::Work(work) => {
                     assert!(!self.session.is_ready(), "work is what a pending request waits for");
-                    let completion = self.world.answer(&work);
-                    queue.extend(self.session.on_completion(completion, &self.live()));
+                    let live = self.live();
+                    queue.extend(match self.world.meanwhile.take() {
+                        Some(event) => self.session.on_event(event, &live),
+                        None => {
+                            let completion = self.world.answer(&work);
+                            self.session.on_completion(completion, &live)
+                        }
+                    });
                     Did::Worked(work)
                 }
                 Effect::Pump { start, .. } => Did::Pumped(start),

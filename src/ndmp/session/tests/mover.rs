@@ -1,6 +1,6 @@
 //! MOVER: the wire's side of the machine: refusals in their order, replies before notices before work, state replies.
 
-use super::bench::{Bench, Did};
+use super::bench::{Bench, Deeds, Did};
 use crate::mover::{End, Ended, Progress, ReadRange, Start};
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
@@ -207,6 +207,23 @@ fn a_backup_without_space_pauses_as_on_a_full_tape_and_says_why() {
     let post: NotifyMoverPausedPost = deeds.post(C::NotifyMoverPaused).unwrap();
     assert_eq!(post.reason, MoverPauseReason::Eom);
     assert_eq!(state(&mut bench).pause_reason, MoverPauseReason::Eom);
+}
+
+/// The data server has the last byte, and tells the DMA, before the pump has told the session.
+#[test]
+fn a_read_right_behind_the_last_byte_of_another_waits_for_its_pump() {
+    let read = MoverReadRequest { offset: Quad(10), length: Quad(10) };
+    let names = |deeds: &Deeds| deeds.0.iter().map(Did::name).collect::<Vec<_>>();
+    for (end, error) in [(End::Satisfied, Error::NoErr), (End::EndOfFile, Error::IllegalState)] {
+        let mut bench = active(MoverMode::Write);
+        assert_eq!(bench.error(C::MoverRead, &read), Error::NoErr);
+        bench.world.meanwhile = Some(ended(end));
+        let deeds = bench.send(C::MoverRead, &read);
+        assert_eq!(deeds.error(), error, "{:?}", names(&deeds));
+        // Nothing is left of the wait: its own end comes late and says nothing.
+        let deeds = bench.completion(Completion::Waited);
+        assert_eq!(names(&deeds), [""; 0]);
+    }
 }
 
 #[test]
