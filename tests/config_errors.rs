@@ -155,7 +155,8 @@ fn each_mistake_in_the_server_section_is_one_line_with_its_place() {
         (
             "port = 1",
             "2: server: port: unknown field `port`, expected one of `listen`, `state_dir`, `control_socket`, \
-             `data_ports`, `data_addresses`, `metrics`, `max_sessions`",
+             `data_ports`, `data_addresses`, `metrics`, `max_sessions`, \
+             `ndmp_strict`",
         ),
         (
             "data_ports = \"20099-20000\"",

@@ -72,6 +72,7 @@ impl Checker<'_, '_> {
                 .number(SECTION, "max_sessions", raw.max_sessions.as_ref(), &limits::SESSIONS, 128)
                 .try_into()
                 .unwrap_or(usize::MAX),
+            ndmp_strict: raw.ndmp_strict.as_ref().is_some_and(|field| *field.get_ref()),
         };
         self.ports_overlap(raw, &server);
         server

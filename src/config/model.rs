@@ -45,6 +45,8 @@ pub struct Server {
     pub metrics: Option<SocketAddr>,
     /// Sessions at one time.
     pub max_sessions: usize,
+    /// Whether NDMP requests that the standard forbids and DMAs send all the same are refused.
+    pub ndmp_strict: bool,
 }
 
 /// `[[user]]`: who may log in, how, from where, and what they see.

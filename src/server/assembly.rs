@@ -74,6 +74,7 @@ pub(super) fn open_loader(config: &LoaderConfig, space: Space) -> Result<OpenLoa
 pub(super) fn world(config: &Config, open: &[OpenLoader]) -> World {
     let mut world = World {
         facts: Facts {
+            is_strict: config.server.ndmp_strict,
             identity: host::identity(),
             users: config.users.iter().cloned().map(Arc::new).collect(),
             ..Facts::default()

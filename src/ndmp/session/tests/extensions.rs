@@ -85,8 +85,7 @@ fn the_echo_answers_in_the_version_that_was_chosen() {
     let reply: TestEchoReply = with(&[(ECHO, 1)]).ask(C::TestEcho, &short);
     assert_eq!(reply, TestEchoReply { error: Error::NoErr, echo_msg: short.echo_msg.clone() });
     let reply: TestEchoReplyV2 = with(&[(ECHO, 2)]).ask(C::TestEcho, &long);
-    let expected =
-        TestEchoReplyV2 { error: Error::NoErr, echo_msg: long.echo_msg.clone(), echo_short: 0xfffe };
+    let expected = TestEchoReplyV2 { error: Error::NoErr, echo_msg: "text".into(), echo_short: 0xfffe };
     assert_eq!(reply, expected);
     let deeds = with(&[(ECHO, 2)]).send(C::TestEcho, &short);
     assert_eq!(deeds.reply().header.error_code, Error::XdrDecode, "version 2 has a number behind the text");
