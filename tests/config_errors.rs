@@ -155,7 +155,8 @@ fn each_mistake_in_the_server_section_is_one_line_with_its_place() {
         (
             "port = 1",
             "2: server: port: unknown field `port`, expected one of `listen`, `state_dir`, `control_socket`, \
-             `data_ports`, `data_addresses`, `metrics`, `max_sessions`",
+             `data_ports`, `data_addresses`, `metrics`, `max_sessions`, \
+             `ndmp_strict`",
         ),
         (
             "data_ports = \"20099-20000\"",
@@ -167,12 +168,12 @@ fn each_mistake_in_the_server_section_is_one_line_with_its_place() {
         ),
         (
             "data_addresses = [\"0.0.0.0\"]",
-            "2: server: data_addresses: nobody can connect to 0.0.0.0; write an IPv4 address of this host that \
+            "2: server: data_addresses: nobody can connect to 0.0.0.0; write an address of this host that \
              data servers can reach",
         ),
         (
-            "data_addresses = [\"::1\"]",
-            "2: server: data_addresses: \"::1\": invalid IPv4 address syntax; write an IPv4 address of this host \
+            "data_addresses = [\"here\"]",
+            "2: server: data_addresses: \"here\": invalid IP address syntax; write an address of this host \
              that data servers can reach",
         ),
         (

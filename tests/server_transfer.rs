@@ -291,3 +291,42 @@ fn data_connections_use_the_configured_ports_and_say_when_there_is_none() {
         assert_eq!(dma.steer(MessageCode::MoverStop), Error::NoErr);
     }
 }
+
+/// Control and data connection over IPv6, as ONTAP and Bareos ask for it. A host without IPv6 cannot show it.
+#[test]
+fn a_backup_goes_over_ipv6() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("not shown: this host has no IPv6");
+        return;
+    }
+    let more = "tapes = 1\ntape_capacity = \"2 MiB\"\ntape_family = \"VLT\"";
+    let mut site = Site::start("", &loader("vault", more));
+    site.terminate();
+    let config = std::fs::read_to_string(site.path("t.toml")).unwrap();
+    std::fs::write(site.path("t.toml"), config.replace("127.0.0.1:0", "[::1]:0")).unwrap();
+    site.start_again();
+    assert!(site.address().is_ipv6());
+    Robot::open(site.dma(), "vault_robot").load(SLOT, DRIVE);
+    let mut dma = ready(&site);
+    assert_eq!(dma.listen(MoverMode::Read), Err(Error::Connect), "no IPv4 address is configured");
+
+    let offered: ConfigGetExtListReply = dma.ask(MessageCode::ConfigGetExtList, &());
+    assert!(offered.class_list.iter().any(|class| class.class_id == 0x2051));
+    let chosen = vec![ClassVersion { class_id: 0x2051, class_version: 1 }].into();
+    let reply: ConfigSetExtListReply =
+        dma.ask(MessageCode::ConfigSetExtList, &ConfigSetExtListRequest { selected_ext: chosen });
+    assert_eq!(reply.error, Error::NoErr);
+    let request = MoverListenRequest { mode: MoverMode::Read, addr_type: AddrType::TcpIpv6 };
+    let reply: MoverListenReply = dma.ask(MessageCode::MoverListen, &request);
+    let Addr::TcpIpv6(list) = &reply.connect_addr else { panic!("{reply:?}") };
+    let address = SocketAddr::from((list[0].ip_addr, list[0].port));
+    assert_eq!(address.ip(), site.address().ip(), "the control connection's own");
+    let bytes = stream(300_000);
+    let sent = sender(address, &bytes);
+    assert_eq!(halted(&mut dma), MoverHaltReason::ConnectClosed);
+    sent.join().unwrap();
+    let state = dma.mover_state();
+    assert_eq!(usize::try_from(state.bytes_moved.0).unwrap(), bytes.len());
+    let Addr::TcpIpv6(peer) = &state.data_connection_addr else { panic!("{state:?}") };
+    assert_eq!(peer[0].ip_addr, list[0].ip_addr);
+}

@@ -73,7 +73,7 @@ fn compare_the_output() {
         compared += 1;
     }
     assert_eq!(lines.next(), None);
-    assert!(compared >= 90 * VALUES, "only {compared}");
+    assert!(compared >= 108 * VALUES, "only {compared}");
     println!("{compared} messages are equal byte for byte");
 }
 
@@ -117,7 +117,48 @@ fn by_hand() -> Vec<(&'static str, Bytes)> {
         associated_message_sequence: 12,
     };
     messages.push(("log message", encoded(&log)));
+    messages.extend(by_hand_before_4());
     messages
+}
+
+fn by_hand_before_4() -> [(&'static str, Bytes); 3] {
+    let now = tape_state();
+    let tape = v3::TapeGetStateReply {
+        invalid: v3::TAPE_STATE_PARTITION_INVALID | TAPE_STATE_SOFT_ERRORS_UNS,
+        error: Error::NoErr,
+        flags: now.flags,
+        file_num: now.file_num,
+        soft_errors: now.soft_errors,
+        block_size: now.block_size,
+        blockno: now.blockno,
+        total_space: now.total_space,
+        space_remain: now.space_remain,
+        partition: 0xffff_fffe,
+    };
+    let now = mover_state();
+    let mover = v3::MoverGetStateReply {
+        error: Error::NoErr,
+        state: now.state,
+        pause_reason: v3::MoverPauseReason::MediaError,
+        halt_reason: MoverHaltReason::Aborted,
+        record_size: now.record_size,
+        record_num: now.record_num,
+        data_written: now.bytes_moved,
+        seek_position: now.seek_position,
+        bytes_left_to_read: now.bytes_left_to_read,
+        window_offset: now.window_offset,
+        window_length: now.window_length,
+        data_connection_addr: v3::Addr::Tcp(v3::TcpAddr { ip_addr: 0x7f00_0001, port: 20_000 }),
+    };
+    let host = v2::ConfigGetHostInfoReply {
+        error: Error::NoErr,
+        hostname: "silo".into(),
+        os_type: "Linux".into(),
+        os_vers: "6".into(),
+        hostid: "ab12".into(),
+        auth_type: vec![AuthType::Md5, AuthType::Text].into(),
+    };
+    [("tape state 3", encoded(&tape)), ("mover state 3", encoded(&mover)), ("host info 2", encoded(&host))]
 }
 
 fn header() -> Header {

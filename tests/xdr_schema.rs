@@ -1,4 +1,4 @@
-//! `xdr/ndmp4.x` and the Rust types say the same: every type, member, order, value and arm, in both directions.
+//! `xdr/` and the Rust types say the same: every type, member, order, value and arm, in both directions.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -6,11 +6,13 @@ mod xdr;
 
 use xdr::Spec;
 
-const NDMP4: &str = include_str!("../xdr/ndmp4.x");
+/// As `interop/rpcgen` reads them: each file behind those it leans on.
+const NDMP: &str =
+    concat!(include_str!("../xdr/ndmp4.x"), include_str!("../xdr/ndmp3.x"), include_str!("../xdr/ndmp2.x"));
 
 #[test]
 fn the_specification_and_the_types_are_equal() {
-    let differences = Spec::parse(NDMP4).unwrap().differences(&Spec::of_rust());
+    let differences = Spec::parse(NDMP).unwrap().differences(&Spec::of_rust());
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
@@ -18,8 +20,8 @@ fn the_specification_and_the_types_are_equal() {
 fn the_comparison_covers_the_protocol() {
     let spec = Spec::of_rust();
     // A comparison of two empty sides would hold as well.
-    assert!(spec.types.len() >= 110, "{} types", spec.types.len());
-    assert!(spec.consts.len() >= 35, "{} constants", spec.consts.len());
+    assert!(spec.types.len() >= 135, "{} types", spec.types.len());
+    assert!(spec.consts.len() >= 38, "{} constants", spec.consts.len());
     assert_eq!(spec.typedefs.len(), 4);
 }
 
@@ -48,11 +50,23 @@ fn every_kind_of_difference_is_found() {
         ("an arm changed", "    ndmp4_auth_text auth_text;", "    void;"),
         ("a type missing", "struct ndmp4_mover_stop_reply {\n    ndmp4_error error;\n};\n", ""),
         ("a type more", "struct ndmp4_u_quad {", "struct ndmp4_new { u_long one; };\nstruct ndmp4_u_quad {"),
+        ("version 3's partition missing", "    u_long partition;\n", ""),
+        (
+            "version 3's bus forgotten",
+            "    NDMP3_SCSI_RESET_BUS = 0x205\n",
+            "    NDMP3_SCSI_RESET_BUS = 0x204\n",
+        ),
+        (
+            "version 2's list made one",
+            "    ndmp4_auth_type auth_type<>;\n};\n\n/* The drive and its tape, without",
+            "    ndmp4_auth_type auth_type;\n};\n\n/* The drive and its tape, without",
+        ),
+        ("version 2's address a later one", "    ndmp2_mover_addr mover;", "    ndmp3_addr mover;"),
         ("a typedef changed", "typedef ndmp4_execute_cdb_reply ndmp4_tape", "typedef ndmp4_pval ndmp4_tape"),
     ];
     for (what, from, to) in changes {
-        assert_eq!(NDMP4.matches(from).count(), 1, "{what}: the text to change");
-        let changed = Spec::parse(&NDMP4.replace(from, to)).unwrap();
+        assert_eq!(NDMP.matches(from).count(), 1, "{what}: the text to change");
+        let changed = Spec::parse(&NDMP.replace(from, to)).unwrap();
         let differences = changed.differences(&Spec::of_rust());
         assert_eq!(differences.len(), 1, "{what}: {differences:?}");
     }

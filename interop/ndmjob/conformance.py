@@ -1,4 +1,4 @@
-"""Part b: ndmjob's own conformance tests, `-o test-tape` and `-o test-mover`, in NDMP v4. The counts are the client's own.
+"""Part b: ndmjob's own conformance tests, `-o test-tape` and `-o test-mover`, in NDMP v2, v3 and v4. The counts are the client's.
 
 The client stops at its first failed or warned step; a test passed only when every phase came to its end without either.
 """
@@ -9,7 +9,7 @@ import re
 import dma
 from harness import NDMJOB, check, run
 
-VERSION = 4
+VERSIONS = (4, 3, 2)
 TAPE_PHASES = ["T-OC", "T-BGS", "T-BW", "T-BR", "T-BWR", "T-WRITE", "T-READ", "T-MTIO"]
 MOVER_PHASES = ["M-IDLE", "M-LISTEN", "M-LISTEN/bogus-args", "M-LISTEN/not-open", "M-LISTEN/tape-ro", "M-LISTEN/tape-rw"]
 # 110 steps are what a client does whose phase T-BWR ends at the faulty comparison; shim.c lets it go on to its end.
@@ -28,15 +28,21 @@ def part(endpoint, folder, report):
             for number in (0, 1):
                 robot.move(endpoint.first_slot + number, endpoint.first_drive + number)
         step.evidence = "loaded by MOVE MEDIUM"
-    with report.step(f"test-mover v{VERSION}") as step:
-        text = client(endpoint, folder, "test-mover", endpoint.drives[1], None)
+    for version in VERSIONS:
+        test(endpoint, folder, report, shim, version)
+
+
+def test(endpoint, folder, report, shim, version):
+    """Both tests in one version."""
+    with report.step(f"test-mover v{version}") as step:
+        text = client(endpoint, folder, version, "test-mover", endpoint.drives[1], None)
         counts = judge(text, "test-mover", MOVER_PHASES)
         scope = next((scope for scope in MOVER_STEPS if scope in text), None)
         check(scope, "the client does not say which addressing it tested")
         check(counts[3] == MOVER_STEPS[scope], f"{counts[3]} steps, not {MOVER_STEPS[scope]} ({scope})")
         step.evidence = f"{counts[0]} of {counts[3]} passed, 0 warned, 0 failed ({scope})"
-    with report.step(f"test-tape v{VERSION}") as step:
-        text = client(endpoint, folder, "test-tape", endpoint.drives[0], shim)
+    with report.step(f"test-tape v{version}") as step:
+        text = client(endpoint, folder, version, "test-tape", endpoint.drives[0], shim)
         counts = judge(text, "test-tape", TAPE_PHASES)
         check(counts[3] >= LEAST_TAPE_STEPS, f"only {counts[3]} steps")
         step.evidence = f"{counts[0]} of {counts[3]} passed, 0 warned, 0 failed"
@@ -50,10 +56,10 @@ def build_shim(folder):
     return folder / "shim.so"
 
 
-def client(endpoint, folder, test, drive, shim):
+def client(endpoint, folder, version, test, drive, shim):
     """The text of one run of the client."""
-    _, text = run([NDMJOB, "-o", test, "-T", endpoint.agent(VERSION), "-f", drive, "-v", "-d", "2"], 120,
-                  log=folder / f"{test}.log", env={"LD_PRELOAD": str(shim)} if shim else None)
+    _, text = run([NDMJOB, "-o", test, "-T", endpoint.agent(version), "-f", drive, "-v", "-d", "2"], 120,
+                  log=folder / f"{test}-v{version}.log", env={"LD_PRELOAD": str(shim)} if shim else None)
     return text
 
 

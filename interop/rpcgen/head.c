@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ndmp4.h"
+#include "ndmp.h"
 
 static void print(const char *label, xdrproc_t encode, void *value)
 {
@@ -74,5 +74,20 @@ static void by_hand(void)
 
     static ndmp4_log_message_post log = { NDMP4_LOG_WARNING, 9, "caf\351", NDMP4_HAS_ASSOCIATED_MESSAGE, 12 };
     print("log message", (xdrproc_t)xdr_ndmp4_log_message_post, &log);
+
+    static ndmp3_tape_get_state_reply tape3
+        = { 0x42, NDMP4_NO_ERR, 0x18, 3, 4, 0x10000, 7, { 0x11223344, 0x55667788 }, { 0, 0x99aabbcc }, 0xfffffffe };
+    print("tape state 3", (xdrproc_t)xdr_ndmp3_tape_get_state_reply, &tape3);
+
+    static ndmp3_mover_get_state_reply mover3 = { NDMP4_NO_ERR, NDMP4_MOVER_STATE_PAUSED, NDMP3_MOVER_PAUSE_MEDIA_ERROR,
+        NDMP4_MOVER_HALT_ABORTED, 0xfc00, 17, { 1, 2 }, { 3, 4 }, { 5, 6 }, { 7, 8 }, { 0xffffffff, 0xfffffffe } };
+    mover3.data_connection_addr.addr_type = NDMP3_ADDR_TCP;
+    mover3.data_connection_addr.ndmp3_addr_u.tcp_addr.ip_addr = 0x7f000001;
+    mover3.data_connection_addr.ndmp3_addr_u.tcp_addr.port = 20000;
+    print("mover state 3", (xdrproc_t)xdr_ndmp3_mover_get_state_reply, &mover3);
+
+    static ndmp4_auth_type ways[] = { NDMP4_AUTH_MD5, NDMP4_AUTH_TEXT };
+    static ndmp2_config_get_host_info_reply host2 = { NDMP4_NO_ERR, "silo", "Linux", "6", "ab12", { 2, ways } };
+    print("host info 2", (xdrproc_t)xdr_ndmp2_config_get_host_info_reply, &host2);
 }
 

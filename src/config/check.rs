@@ -7,7 +7,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::{Range, RangeInclusive};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -72,6 +72,7 @@ impl Checker<'_, '_> {
                 .number(SECTION, "max_sessions", raw.max_sessions.as_ref(), &limits::SESSIONS, 128)
                 .try_into()
                 .unwrap_or(usize::MAX),
+            ndmp_strict: raw.ndmp_strict.as_ref().is_some_and(|field| *field.get_ref()),
         };
         self.ports_overlap(raw, &server);
         server
@@ -84,10 +85,10 @@ impl Checker<'_, '_> {
         self.parsed_list("server", "listen", list, remedy, "name at least one address")
     }
 
-    fn data_addresses(&mut self, raw: &List<String>) -> Vec<Ipv4Addr> {
+    fn data_addresses(&mut self, raw: &List<String>) -> Vec<IpAddr> {
         let Some(list) = raw else { return Vec::new() };
-        let remedy = "write an IPv4 address of this host that data servers can reach";
-        let found: Vec<Ipv4Addr> = self.parsed_list(
+        let remedy = "write an address of this host that data servers can reach";
+        let found: Vec<IpAddr> = self.parsed_list(
             "server",
             "data_addresses",
             list,
@@ -95,7 +96,8 @@ impl Checker<'_, '_> {
             "remove the key to offer the control address",
         );
         for (address, field) in found.iter().zip(list.get_ref()) {
-            if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
+            let is_broadcast = matches!(address, IpAddr::V4(address) if address.is_broadcast());
+            if address.is_unspecified() || address.is_multicast() || is_broadcast {
                 self.bad(
                     "server",
                     "data_addresses",

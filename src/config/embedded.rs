@@ -69,6 +69,7 @@ fn embedded(directory: &Path, password: Option<Secret>) -> Config {
             data_addresses: Vec::new(),
             metrics: None,
             max_sessions: 128,
+            ndmp_strict: false,
         },
         users: password.map(user).into_iter().collect(),
         space: Space { alert_percent: 6, stop_percent: 5 },

@@ -4,7 +4,7 @@
 //! values from the file as written and is the only place that knows how keys are spelled.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,11 +40,13 @@ pub struct Server {
     /// Ports for data connections; any port if none.
     pub data_ports: Option<RangeInclusive<u16>>,
     /// What MOVER_LISTEN offers instead of the control connection's own address; empty for that address.
-    pub data_addresses: Vec<Ipv4Addr>,
+    pub data_addresses: Vec<IpAddr>,
     /// Where metrics are served over HTTP; nowhere if `None`.
     pub metrics: Option<SocketAddr>,
     /// Sessions at one time.
     pub max_sessions: usize,
+    /// Whether NDMP requests that the standard forbids and DMAs send all the same are refused.
+    pub ndmp_strict: bool,
 }
 
 /// `[[user]]`: who may log in, how, from where, and what they see.

@@ -42,6 +42,7 @@ pub(super) struct RawServer {
     pub(super) data_addresses: List<String>,
     pub(super) metrics: Field<String>,
     pub(super) max_sessions: Field<WholeNumber>,
+    pub(super) ndmp_strict: Field<bool>,
 }
 
 /// `[[user]]`

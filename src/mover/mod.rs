@@ -13,7 +13,7 @@ pub mod pump;
 
 pub use progress::{Progress, ProgressCell};
 pub use state::{Active, HaltReason, Mover, Notice, Outcome, PauseReason, State};
-pub use table::{Phase, Refusal, Request, TapeAccess, check_tape, legal};
+pub use table::{Phase, Refusal, Request, Rules, TapeAccess, WantsWindow, check_tape, legal};
 pub use transfer::{End, Ended, Mode, ReadRange, Start, Window};
 
 #[cfg(test)]

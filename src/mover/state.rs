@@ -15,7 +15,7 @@
 //! is in `transfer`. Next: `pump`, which does what [`Start`] says.
 
 use super::progress::Progress;
-use super::table::{Phase, Refusal, Request, TapeAccess, check_tape, edge, legal};
+use super::table::{Phase, Refusal, Request, Rules, TapeAccess, WantsWindow, check_tape, edge, legal};
 use super::transfer::{End, Ended, Mode, ReadRange, Start, Window};
 
 /// Why the mover pauses (NDMPv4 3.6.1.1, pause_reason).
@@ -115,6 +115,7 @@ impl Outcome {
 /// The mover of one session.
 #[derive(Clone, Debug)]
 pub struct Mover {
+    rules: Rules,
     record_bytes: u32,
     window: Option<Window>,
     window_was_ever_set: bool,
@@ -127,7 +128,7 @@ pub struct Mover {
 
 impl Default for Mover {
     fn default() -> Self {
-        Mover::new()
+        Mover::new(Rules::LENIENT)
     }
 }
 
@@ -136,9 +137,10 @@ impl Mover {
     pub const RECORD_BYTES_MAX: u32 = (1 << 24) - 1;
 
     /// A mover in IDLE, record size and window never set.
-    pub fn new() -> Mover {
+    pub fn new(rules: Rules) -> Mover {
         Mover {
-            record_bytes: 0,
+            rules,
+            record_bytes: rules.record_bytes_default,
             window: None,
             window_was_ever_set: false,
             window_is_fresh: false,
@@ -227,11 +229,13 @@ impl Mover {
     /// DEVIATION: (0, 0) is taken in IDLE also before a record size: an empty window, with which a backup pauses
     /// at its first byte (Amanda counts on it, `ndmjob -o test-mover` asks for it). A length of all ones with an
     /// offset is clamped instead of refused (`ndmjob` and Bareos send it on every tape after the first). A backup's
-    /// length need not be a multiple of the record size: the window is full with its last whole record.
+    /// length need not be a multiple of the record size: the window is full with its last whole record. All three
+    /// only by [`Rules::odd_windows`].
     pub fn set_window(&mut self, window: Window) -> Result<(), Refusal> {
         self.check(Request::SetWindow)?;
+        let odd = self.rules.odd_windows;
         let empty = window.offset_bytes == 0 && window.length_bytes == 0;
-        if !(empty && self.phase() == Phase::Idle) {
+        if !(empty && odd && matches!(self.phase(), Phase::Idle | Phase::Listen)) {
             if window.length_bytes == 0 {
                 return Err(Refusal::IllegalArgs("the window's length is zero"));
             }
@@ -240,11 +244,11 @@ impl Mover {
             }
         }
         let overflows = window.offset_bytes.checked_add(window.length_bytes).is_none();
-        if overflows && window.length_bytes != u64::MAX {
+        if overflows && !(odd && window.length_bytes == u64::MAX) {
             return Err(Refusal::IllegalArgs("the window's offset plus its length overflows"));
         }
-        if let State::Paused(active, _) = &self.state {
-            self.check_alignment(window, active.mode).map_err(Refusal::IllegalArgs)?;
+        if let Some(mode) = self.mode() {
+            self.check_alignment(window, mode).map_err(Refusal::IllegalArgs)?;
         }
         let record_number = window.offset_bytes.checked_div(u64::from(self.record_bytes)).unwrap_or(0);
         if let State::Paused(active, _) = &mut self.state {
@@ -265,7 +269,7 @@ impl Mover {
         if self.record_bytes == 0 {
             return Err(Refusal::Precondition("set the record size first"));
         }
-        if !self.window_was_ever_set {
+        if self.rules.window_is_required && !self.window_was_ever_set {
             return Err(Refusal::Precondition("set the window first"));
         }
         self.check_alignment(self.start_window(), mode).map_err(Refusal::Precondition)
@@ -316,17 +320,18 @@ impl Mover {
         Ok(Outcome::start(self.pending_start()))
     }
 
-    /// MOVER_CONTINUE (3.6.2.7).
-    ///
-    /// DEVIATION: without a new window it is refused only after a pause that the old window caused (SEEK, EOW):
-    /// after EOM and EOF the old window still says what is wanted, and DMAs with v3 habits send none.
+    /// MOVER_CONTINUE (3.6.2.7); whether without a new window, [`Rules::continue_wants_window`] says.
     pub fn continue_transfer(&mut self) -> Result<Outcome, Refusal> {
         self.check(Request::Continue)?;
         let State::Paused(active, reason) = &self.state else {
             return Err(Refusal::IllegalState(self.phase()));
         };
-        let caused_by_window = matches!(reason, PauseReason::Seek | PauseReason::EndOfWindow);
-        if caused_by_window && !self.window_is_fresh {
+        let wants_window = match self.rules.continue_wants_window {
+            WantsWindow::Never => false,
+            WantsWindow::AfterItsEnd => matches!(reason, PauseReason::Seek | PauseReason::EndOfWindow),
+            WantsWindow::Always => true,
+        };
+        if wants_window && !self.window_is_fresh {
             return Err(Refusal::Precondition("set a new window before continuing"));
         }
         let active = active.clone();
@@ -388,14 +393,20 @@ impl Mover {
 
     fn check(&self, request: Request) -> Result<(), Refusal> {
         let phase = self.phase();
-        if legal(request, phase, self.mode()) { Ok(()) } else { Err(Refusal::IllegalState(phase)) }
+        let is_legal = legal(request, phase, self.mode(), &self.rules);
+        if is_legal { Ok(()) } else { Err(Refusal::IllegalState(phase)) }
     }
 
-    /// The offset must be a record's first byte when recovering, or the mover could not know where the tape stands.
+    /// The offset must be a record's first byte when recovering, or the mover could not know where the tape stands. A
+    /// backup's length is whole records, by the standard.
     fn check_alignment(&self, window: Window, mode: Mode) -> Result<(), &'static str> {
         let aligned = window.offset_bytes.checked_rem(u64::from(self.record_bytes)).unwrap_or(0) == 0;
         if mode == Mode::Write && !aligned {
             return Err("to recover, the window must begin at a multiple of the record size");
+        }
+        let whole = window.length_bytes.checked_rem(u64::from(self.record_bytes)).unwrap_or(0) == 0;
+        if mode == Mode::Read && !self.rules.odd_windows && !whole && !window.is_max() {
+            return Err("to back up, the window's length must be a multiple of the record size");
         }
         Ok(())
     }

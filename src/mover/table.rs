@@ -61,19 +61,68 @@ impl Request {
     ];
 }
 
+/// After which pauses MOVER_CONTINUE wants a new window first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WantsWindow {
+    /// After none: the old one stays in force.
+    Never,
+    /// After those that the old window caused: SEEK and EOW.
+    AfterItsEnd,
+    /// After all.
+    Always,
+}
+
+/// In what the protocol's versions, and strict and lenient servers, differ as to the mover. Plain data: who speaks which
+/// version is not known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// The record size of a mover that was never given one, in bytes; 0: it must be given one.
+    pub record_bytes_default: u32,
+    /// Whether a window must have been set before a connection.
+    pub window_is_required: bool,
+    /// Whether the window may still be set in LISTEN.
+    pub window_while_listening: bool,
+    /// Whether SET_WINDOW takes what the standard forbids and DMAs send; what that is says [`super::Mover::set_window`].
+    pub odd_windows: bool,
+    /// Whether MOVER_CLOSE ends a recovery that is ACTIVE.
+    pub close_while_active: bool,
+    /// When MOVER_CONTINUE wants a new window.
+    pub continue_wants_window: WantsWindow,
+}
+
+impl Rules {
+    /// Version 4 as real DMAs need it.
+    ///
+    /// DEVIATION: MOVER_CLOSE is also taken in ACTIVE while *recovering*: `ndmjob` and Bareos send it when the data
+    /// server has halted and the mover waits for a MOVER_READ that never comes. A backup's stream is not cut so.
+    ///
+    /// DEVIATION: MOVER_CONTINUE without a new window is refused only after a pause that the old window caused:
+    /// after EOM and EOF the old window still says what is wanted, and DMAs with v3 habits send none.
+    pub const LENIENT: Rules = Rules {
+        record_bytes_default: 0,
+        window_is_required: true,
+        window_while_listening: false,
+        odd_windows: true,
+        close_while_active: true,
+        continue_wants_window: WantsWindow::AfterItsEnd,
+    };
+}
+
 /// The one table of which request is taken in which state (NDMPv4 3.6.2.1 to 3.6.2.10). Anything not listed is
 /// refused with ILLEGAL_STATE.
-///
-/// DEVIATION: MOVER_CLOSE is also taken in ACTIVE while *recovering*: `ndmjob` and Bareos send it when the data
-/// server has halted and the mover waits for a MOVER_READ that never comes. A backup's stream is not cut so.
-pub fn legal(request: Request, phase: Phase, mode: Option<Mode>) -> bool {
+pub fn legal(request: Request, phase: Phase, mode: Option<Mode>, rules: &Rules) -> bool {
     use Phase::{Active, Halted, Idle, Listen, Paused};
     match request {
         Request::Listen | Request::Connect | Request::SetRecordSize => phase == Idle,
-        Request::SetWindow => matches!(phase, Idle | Paused),
+        Request::SetWindow => {
+            matches!(phase, Idle | Paused) || (phase == Listen && rules.window_while_listening)
+        }
         Request::Continue => phase == Paused,
         Request::Read => phase == Active && mode == Some(Mode::Write),
-        Request::Close => phase == Paused || (phase == Active && mode == Some(Mode::Write)),
+        Request::Close => {
+            let is_recovering = phase == Active && mode == Some(Mode::Write);
+            phase == Paused || (is_recovering && rules.close_while_active)
+        }
         Request::Abort => matches!(phase, Listen | Active | Paused),
         Request::Stop => phase == Halted,
     }

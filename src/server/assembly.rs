@@ -76,6 +76,7 @@ pub(super) fn open_loader(config: &LoaderConfig, space: Space) -> Result<OpenLoa
 pub(super) fn world(config: &Config, open: &[OpenLoader]) -> World {
     let mut world = World {
         facts: Facts {
+            is_strict: config.server.ndmp_strict,
             identity: host::identity(),
             users: config.users.iter().cloned().map(Arc::new).collect(),
             ..Facts::default()
@@ -92,11 +93,14 @@ pub(super) fn world(config: &Config, open: &[OpenLoader]) -> World {
         for (index, drive) in (0..).zip(drives) {
             let serial = loader.identity().drive_serial(index);
             let product = &config.personality.drive.device.product;
-            world.facts.tapes.push(device(config, drive.name().to_owned(), serial, product));
+            let world_wide_name = loader.identity().drive_world_wide_name(index);
+            let name = drive.name().to_owned();
+            world.facts.tapes.push(device(config, name, serial, world_wide_name, product));
             world.drives.push(DriveUnit { drive: drive.clone(), personality: config.personality.clone() });
         }
         let product = &config.personality.changer.device.product;
-        world.facts.robots.push(device(config, config.robot_device(), loader.serial(), product));
+        let (serial, world_wide_name) = (loader.serial(), loader.identity().world_wide_name());
+        world.facts.robots.push(device(config, config.robot_device(), serial, world_wide_name, product));
         world.robots.push(RobotUnit { loader: loader.clone(), personality: config.personality.clone() });
     }
     world
@@ -163,13 +167,20 @@ impl Drop for Reserved<'_> {
     }
 }
 
-fn device(config: &LoaderConfig, name: String, serial: String, product: &Product) -> Device {
+fn device(
+    config: &LoaderConfig,
+    name: String,
+    serial: String,
+    world_wide_name: u64,
+    product: &Product,
+) -> Device {
     Device {
         alias: config.aliases.get(&name).cloned(),
         name,
         loader: config.name.clone(),
         model: product.model(),
         serial,
+        world_wide_name,
     }
 }
 

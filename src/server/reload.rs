@@ -59,11 +59,15 @@ fn server(old: &Server, new: &mut Server, report: &mut ReloadReport) {
     if new.max_sessions != old.max_sessions {
         report.applied.push(format!("server: max_sessions: {} for new sessions", new.max_sessions));
     }
+    if new.ndmp_strict != old.ndmp_strict {
+        report.applied.push(format!("server: ndmp_strict: {} for new sessions", new.ndmp_strict));
+    }
     if new.data_ports != old.data_ports || new.data_addresses != old.data_addresses {
         report.applied.push("server: data_ports, data_addresses: for new sessions".to_owned());
     }
     *new = Server {
         max_sessions: new.max_sessions,
+        ndmp_strict: new.ndmp_strict,
         data_ports: new.data_ports.clone(),
         data_addresses: new.data_addresses.clone(),
         ..old.clone()

@@ -3,17 +3,30 @@
 //! It must not know devices. `auth` has the comparison itself.
 
 use super::auth::{self, CHALLENGE_BYTES};
+use super::version::Version;
 use super::{Answer, Effect, Fault, OpenDevice, RequestHead, Session};
 use crate::config::User;
-use crate::mover::Phase;
+use crate::mover::{Mover, Phase};
 use crate::ndmp::wire::{
     AuthAttr, AuthData, AuthType, ConfigGetAuthAttrReply, ConfigGetAuthAttrRequest, ConnectClientAuthReply,
-    ConnectClientAuthRequest, ConnectOpenReply, Error, MessageCode, VERSION,
+    ConnectClientAuthRequest, ConnectOpenReply, Error, MessageCode,
 };
 use std::sync::Arc;
 
 /// So many wrong logins end a connection.
 const FAILED_LOGINS_MAX: u32 = 5;
+
+/// Whether the version may still be chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// The DMA has asked for nothing yet, or only for versions that are not served.
+    #[default]
+    Fresh,
+    /// It has chosen.
+    Opened,
+    /// It has gone on, and so taken what is in force.
+    Over,
+}
 
 /// How far a DMA has come in proving who it is.
 #[derive(Default)]
@@ -66,20 +79,37 @@ impl Session {
                 | C::MoverClose
                 | C::MoverSetRecordSize
                 | C::MoverConnect
+                | C::Other(super::SET_TARGET | super::RESET_BUS)
         );
-        if error_only {
+        if error_only && self.version.has(head.code) {
             self.reply(head, &ConnectClientAuthReply { error: Error::NotAuthorized });
         } else {
             self.reply_header(head, Error::NotAuthorized);
         }
     }
 
-    /// CONNECT_OPEN (3.1.2.1). A repeat with the same version is taken, as the reference does. The version is read as
-    /// the whole word it has on the wire: a conformance test asks for -1, and is to learn that there is no such version.
-    pub(super) fn connect_open(&mut self, version: u32) -> Result<Answer<ConnectOpenReply>, Fault> {
-        if version != VERSION {
-            let text = format!("NDMP version {version} is not served; version {VERSION} is");
+    /// CONNECT_OPEN (3.1.2.1). The version is read as the whole word it has on the wire: a conformance test asks for
+    /// -1, and is to learn that there is no such version. The reply is the same in all versions.
+    ///
+    /// DEVIATION: a repeat with the same version is taken, as the reference does, unless the server is strict.
+    pub(super) fn connect_open(&mut self, number: u32) -> Result<Answer<ConnectOpenReply>, Fault> {
+        let is_again = match self.opening {
+            Opening::Fresh => false,
+            Opening::Opened if self.version.may_open_again => true,
+            Opening::Opened | Opening::Over => {
+                let text = format!("NDMP version {} is in force already", self.version.number);
+                return Err(Fault::new(Error::IllegalState, text));
+            }
+        };
+        let version = Version::numbered(number, self.facts.is_strict);
+        let Some(version) = version.filter(|version| !is_again || *version == self.version) else {
+            let text = format!("NDMP version {number} is not served; versions 2, 3 and 4 are");
             return Err(Fault::new(Error::IllegalArgs, text));
+        };
+        if !is_again {
+            self.opening = Opening::Opened;
+            self.version = version;
+            self.mover = Mover::new(version.mover);
         }
         Ok(Answer::Now(ConnectOpenReply { error: Error::NoErr }))
     }

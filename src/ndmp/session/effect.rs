@@ -6,9 +6,9 @@
 use crate::mover::{Progress, Start};
 use crate::ndmp::framing::Frame;
 use crate::scsi::outcome::Outcome;
-use crate::vtl::drive::{DriveStatus, HostError, HostRead, Motion};
+use crate::vtl::drive::{DriveStatus, HostError, HostRead, MarkRule, Motion};
 use bytes::Bytes;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 /// What the shell has to do, in the order given.
 #[derive(Debug)]
@@ -47,12 +47,20 @@ pub enum Work {
     Tape(TapeWork),
     /// A CDB for the open robot.
     RobotCdb(Cdb),
-    /// Open a listener for the data connection.
-    Listen,
+    /// Open a listener for the data connection, in this family of addresses.
+    Listen(Family),
     /// Connect to the first of these addresses that answers.
-    Connect(Vec<SocketAddrV4>),
+    Connect(Vec<SocketAddr>),
     /// Nothing but some milliseconds, in which the pump may end.
     AwaitPump,
+}
+
+/// Families of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Family {
+    V4,
+    V6,
 }
 
 /// Work for the open drive.
@@ -62,6 +70,8 @@ pub enum TapeWork {
     Read {
         /// At most so many bytes.
         bytes_max: u32,
+        /// What a filemark does.
+        marks: MarkRule,
     },
     /// Write a record.
     Write(Bytes),
@@ -71,6 +81,8 @@ pub enum TapeWork {
         motion: Motion,
         /// How often.
         count: u32,
+        /// What a filemark does.
+        marks: MarkRule,
     },
     /// Write filemarks; a durability point.
     Filemarks(u32),
@@ -107,9 +119,9 @@ pub enum Completion {
     /// A CDB; an error is a fault of the transport, not of the command.
     Cdb(Result<Outcome, String>),
     /// The listener is open at these addresses, the preferred one first.
-    Listening(Result<Vec<SocketAddrV4>, String>),
+    Listening(Result<Vec<SocketAddr>, String>),
     /// The data connection stands; the peer's address.
-    Connected(Result<SocketAddrV4, String>),
+    Connected(Result<SocketAddr, String>),
     /// The time is over.
     Waited,
 }
@@ -127,7 +139,7 @@ pub enum OpenFault {
 #[derive(Debug)]
 pub enum Event {
     /// Somebody connected to the listener.
-    PeerConnected(SocketAddrV4),
+    PeerConnected(SocketAddr),
     /// Nobody can connect to the listener any more.
     AcceptFailed(String),
     /// The pump has ended.

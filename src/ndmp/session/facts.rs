@@ -38,6 +38,8 @@ pub struct Device {
     pub model: String,
     /// The serial number of VPD page 80h.
     pub serial: String,
+    /// The NAA identifier of VPD page 83h.
+    pub world_wide_name: u64,
 }
 
 impl Device {
@@ -55,6 +57,8 @@ impl Device {
 /// Everything a session is told.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
+    /// Whether what the standard forbids and DMAs do is refused.
+    pub is_strict: bool,
     /// The server.
     pub identity: Identity,
     /// All drives, a loader's in the order of its data transfer elements.

@@ -3,16 +3,16 @@
 //! NDMP wants the whole body even then (NDMPv4 2.8): fields are zero, lists empty, unions take a legal arm.
 
 use crate::ndmp::wire::*;
-use crate::ndmp::xdr::{Opaque, Quad, Wire};
+use crate::ndmp::xdr::{Opaque, Quad};
 
 /// A reply that can say only that it failed.
-pub(super) trait Failed: Wire {
+pub(super) trait Failed: Outgoing {
     /// The body for `error`.
     fn failed(error: Error) -> Self;
 }
 
 macro_rules! error_only {
-    ($($reply:ident),* $(,)?) => {
+    ($($reply:path),* $(,)?) => {
         $(impl Failed for $reply {
             fn failed(error: Error) -> Self {
                 Self { error }
@@ -36,6 +36,8 @@ error_only!(
     ScsiCloseReply,
     ScsiOpenReply,
     ScsiResetDeviceReply,
+    v3::ScsiResetBusReply,
+    v3::ScsiSetTargetReply,
     TapeCloseReply,
     TapeOpenReply,
 );

@@ -5,41 +5,51 @@
 //! whose work takes time stays *pending* and the next one waits, but events are taken at any time.
 //!
 //! It must not know sockets, threads, files or clocks: time and randomness come in as arguments, so whole dialogues
-//! run in a test at once. One file an interface: `connect`, `config`, `scsi`, `tape`, `mover`, `post` (NOTIFY and LOG).
+//! run in a test at once. One file an interface: `connect`, `config`, `scsi`, `tape`, `mover`, `post` (NOTIFY and LOG);
+//! `version` has what differs between the protocol's versions, `extensions` what is beyond them.
 //! The shell that performs the effects is `ndmp::shell`.
 
 mod auth;
 mod config;
 mod connect;
 mod effect;
+mod extensions;
 mod facts;
 mod failed;
 mod mover;
 mod post;
 mod scsi;
 mod tape;
+mod version;
 
 pub use auth::{CHALLENGE_BYTES, md5_digest};
-pub use effect::{Cdb, Completion, Effect, Event, Live, OpenFault, TapeWork, Work};
+pub use effect::{Cdb, Completion, Effect, Event, Family, Live, OpenFault, TapeWork, Work};
 pub use facts::{Device, Facts, Identity};
 
-use crate::mover::{Mover, Phase, ReadRange};
+use crate::mover::{Mode, Mover, Phase, ReadRange};
 use crate::ndmp::framing;
 use crate::ndmp::wire::{
-    Error, Header, HeaderMessageType, Message, MessageCode, MoverMode, TapeOpenMode, WireError,
+    Error, Header, HeaderMessageType, Incoming, Message, MessageCode, Outgoing, WireError, v3,
 };
-use crate::ndmp::xdr::{self, Wire};
+use crate::vtl::drive::Motion;
 use bytes::Bytes;
 use connect::Login;
+use extensions::Extensions;
 use failed::Failed;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use tape::Access;
+use version::Version;
 
 #[cfg(test)]
 mod tests;
 
 /// Gives the next 64 random bytes.
 pub type ChallengeSource = Box<dyn FnMut() -> [u8; CHALLENGE_BYTES] + Send>;
+
+/// Messages of versions 2 and 3 alone.
+const SET_TARGET: u32 = v3::MessageCode::ScsiSetTarget.code();
+const RESET_BUS: u32 = v3::MessageCode::ScsiResetBus.code();
 
 /// So many records without a whole header end a connection.
 const HEADLESS_RECORDS_MAX: u32 = 8;
@@ -48,15 +58,18 @@ const HEADLESS_RECORDS_MAX: u32 = 8;
 pub struct Session {
     facts: Arc<Facts>,
     challenges: ChallengeSource,
+    /// The version in force.
+    version: &'static Version,
+    opening: connect::Opening,
     login: Login,
     /// Number of the last message sent.
     sequence: u32,
     now_unix_seconds: u32,
-    extensions: config::Extensions,
+    extensions: Extensions,
     device: OpenDevice,
     mover: Mover,
     /// The data connection's other end, from ACTIVE until MOVER_STOP.
-    data_peer: Option<SocketAddrV4>,
+    data_peer: Option<SocketAddr>,
     pending: Option<Pending>,
     headless_records: u32,
     /// Hang up when what is to be sent has been sent.
@@ -85,17 +98,17 @@ struct Pending {
 }
 
 enum PendingKind {
-    TapeOpen { name: String, mode: TapeOpenMode },
+    TapeOpen { name: String, access: Access },
     TapeClose,
-    TapeMotion { unloads: bool },
+    TapeMotion { motion: Motion, count: u32 },
     TapeFilemarks { count: u32 },
     TapeWrite { length: u32 },
     TapeRead,
     TapeCdb,
     ScsiOpen { name: String },
     ScsiCdb,
-    MoverListen { mode: MoverMode },
-    MoverConnect { mode: MoverMode },
+    MoverListen { mode: Mode },
+    MoverConnect { mode: Mode },
     MoverRead { range: ReadRange },
 }
 
@@ -145,15 +158,18 @@ impl Session {
         challenges: ChallengeSource,
         now_unix_seconds: u32,
     ) -> (Session, Vec<Effect>) {
+        let version = Version::announced(facts.is_strict);
         let mut session = Session {
             facts,
             challenges,
+            version,
+            opening: connect::Opening::default(),
             login: Login::default(),
             sequence: 0,
             now_unix_seconds,
-            extensions: config::Extensions::default(),
+            extensions: Extensions::default(),
             device: OpenDevice::None,
-            mover: Mover::new(),
+            mover: Mover::new(version.mover),
             data_peer: None,
             pending: None,
             headless_records: 0,
@@ -279,8 +295,15 @@ impl Session {
 
     fn on_request(&mut self, message: &Message, live: &Live) {
         let head = RequestHead { sequence: message.header.sequence, code: message.header.message_code };
+        if head.code != MessageCode::ConnectOpen {
+            self.opening = connect::Opening::Over;
+        }
         if !self.login.allows(head.code) {
             self.refuse_unauthorized(head);
+            return;
+        }
+        if !self.version.has(head.code) {
+            self.reply_header(head, Error::NotSupported);
             return;
         }
         if let Err(error) = self.dispatch(head, message, live) {
@@ -316,10 +339,13 @@ impl Session {
                 self.finish(head, result);
             }
             C::ConfigGetExtList => self.inform(head, Session::config_get_ext_list),
+            C::TestEcho => self.test_echo(head, message)?,
             C::ScsiOpen => self.answer(head, message, Session::scsi_open)?,
             C::ScsiClose => self.answer(head, message, Session::scsi_close)?,
             C::ScsiGetState => self.answer(head, message, Session::scsi_get_state)?,
             C::ScsiResetDevice => self.answer(head, message, Session::scsi_reset_device)?,
+            C::Other(SET_TARGET) => self.answer(head, message, Session::scsi_set_target)?,
+            C::Other(RESET_BUS) => self.answer(head, message, Session::scsi_reset_bus)?,
             C::ScsiExecuteCdb => self.answer(head, message, Session::scsi_execute_cdb)?,
             C::TapeOpen => self.answer(head, message, Session::tape_open)?,
             C::TapeClose => self.answer(head, message, Session::tape_close)?,
@@ -347,20 +373,20 @@ impl Session {
     }
 
     /// Decodes, handles, replies or keeps pending.
-    fn answer<Q: Wire, R: Failed>(
+    fn answer<Q: Incoming, R: Failed>(
         &mut self,
         head: RequestHead,
         message: &Message,
         handle: impl FnOnce(&mut Session, Q) -> Result<Answer<R>, Fault>,
     ) -> Result<(), WireError> {
-        let request = decode(message)?;
+        let request = self.decode(message)?;
         let result = handle(self, request);
         self.finish(head, result);
         Ok(())
     }
 
     /// Replies to a question that has no arguments and always an answer.
-    fn inform<R: Wire>(&mut self, head: RequestHead, tell: impl FnOnce(&mut Session) -> R) {
+    fn inform<R: Outgoing>(&mut self, head: RequestHead, tell: impl FnOnce(&mut Session) -> R) {
         let body = tell(self);
         self.reply(head, &body);
     }
@@ -381,7 +407,7 @@ impl Session {
 
     /// Replies with the error; its text goes to the DMA's log (NDMPv4 2.8), behind the reply.
     fn fail<R: Failed>(&mut self, head: RequestHead, fault: &Fault) {
-        self.reply(head, &R::failed(fault.error));
+        self.reply(head, &R::failed(self.version.error(head.code, fault.error)));
         tracing::debug!(code = ?head.code, error = ?fault.error, text = fault.text, "a request failed");
         if self.is_authenticated() && !fault.text.is_empty() {
             self.log_error(&fault.text, Some(head));
@@ -390,9 +416,9 @@ impl Session {
 
     fn complete(&mut self, head: RequestHead, kind: PendingKind, completion: Completion) {
         match kind {
-            PendingKind::TapeOpen { name, mode } => self.tape_opened(head, name, mode, completion),
+            PendingKind::TapeOpen { name, access } => self.tape_opened(head, name, access, completion),
             PendingKind::TapeClose => self.tape_closed(head, completion),
-            PendingKind::TapeMotion { unloads } => self.tape_moved(head, unloads, completion),
+            PendingKind::TapeMotion { motion, count } => self.tape_moved(head, motion, count, completion),
             PendingKind::TapeFilemarks { count } => self.tape_marked(head, count, completion),
             PendingKind::TapeWrite { length } => self.tape_written(head, length, completion),
             PendingKind::TapeRead => self.tape_has_read(head, completion),
@@ -407,9 +433,9 @@ impl Session {
         }
     }
 
-    fn reply<R: Wire>(&mut self, head: RequestHead, body: &R) {
+    fn reply<R: Outgoing>(&mut self, head: RequestHead, body: &R) {
         let header = self.next_header(HeaderMessageType::Reply, head.code, head.sequence, Error::NoErr);
-        match framing::encode(&header, body) {
+        match body.frame(self.version.dialect, &header) {
             Ok(frame) => self.effects.push(Effect::Send(frame)),
             Err(error) => {
                 tracing::error!(code = ?head.code, %error, "a reply that cannot be encoded");
@@ -420,6 +446,7 @@ impl Session {
 
     /// A reply without a body: the error is in the header (NDMPv4 2.8).
     fn reply_header(&mut self, head: RequestHead, error: Error) {
+        let error = self.version.error(head.code, error);
         let header = self.next_header(HeaderMessageType::Reply, head.code, head.sequence, error);
         let frame = framing::encode(&header, &()).expect("a header has no length that could be too long");
         self.effects.push(Effect::Send(frame));
@@ -442,13 +469,13 @@ impl Session {
             error_code,
         }
     }
-}
 
-/// Decodes a body. Bytes behind it are tolerated: old DMAs pad.
-fn decode<T: Wire>(message: &Message) -> Result<T, WireError> {
-    let (value, left) = xdr::decode_prefix(message.body.clone())?;
-    if left > 0 {
-        tracing::debug!(code = ?message.header.message_code, left, "bytes behind a request");
+    /// Decodes a body. Bytes behind it are tolerated: old DMAs pad.
+    fn decode<T: Incoming>(&self, message: &Message) -> Result<T, WireError> {
+        let (value, left) = T::of(self.version.dialect, message)?;
+        if left > 0 {
+            tracing::debug!(code = ?message.header.message_code, left, "bytes behind a request");
+        }
+        Ok(value)
     }
-    Ok(value)
 }

@@ -3,20 +3,20 @@
 //! It translates requests, refusals and reasons, and keeps the order: reply, then notification, then work. It must not
 //! decide what is legal: the mover's own table does.
 
-use super::effect::{Completion, Effect, Live, Work};
+use super::effect::{Completion, Effect, Family, Live, Work};
 use super::post::{halt_reason, pause_reason};
 use super::scsi::mismatch;
-use super::{Answer, Fault, Pending, PendingKind, RequestHead, Session, decode};
+use super::{Answer, Fault, Pending, PendingKind, RequestHead, Session};
 use crate::mover::{self, End, Ended, Mode, Mover, Outcome, Phase, ReadRange, Refusal, State, Window};
 use crate::ndmp::wire::{
-    Addr, AddrType, Error, Message, MoverConnectReply, MoverConnectRequest, MoverContinueReply,
+    Addr, AddrType, Error, Incoming, Message, MoverConnectReply, MoverConnectRequest, MoverContinueReply,
     MoverGetStateReply, MoverHaltReason, MoverListenReply, MoverListenRequest, MoverMode, MoverPauseReason,
     MoverReadRequest, MoverSetRecordSizeReply, MoverSetRecordSizeRequest, MoverSetWindowReply,
-    MoverSetWindowRequest, MoverState, MoverStopReply, TcpAddr, WireError,
+    MoverSetWindowRequest, MoverState, MoverStopReply, TcpAddr, TcpIpv6Addr, WireError,
 };
-use crate::ndmp::xdr::{List, Quad, Wire};
+use crate::ndmp::xdr::{List, Quad};
 use crate::vtl::drive::MediumStatus;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 impl Session {
     /// MOVER_SET_RECORD_SIZE (3.6.2.1).
@@ -43,28 +43,31 @@ impl Session {
         request: MoverListenRequest,
     ) -> Result<Answer<MoverListenReply>, Fault> {
         let mode = mode(request.mode)?;
-        if request.addr_type != AddrType::Tcp {
-            let text =
-                format!("data connections of type {} are not served; TCP is", request.addr_type.code());
-            return Err(Fault::new(Error::IllegalArgs, text));
-        }
+        let family = self.family(request.addr_type)?;
         self.mover.check_start(mover::Request::Listen, mode, self.tape_access())?;
-        Ok(Answer::Later(PendingKind::MoverListen { mode: request.mode }, Work::Listen))
+        Ok(Answer::Later(PendingKind::MoverListen { mode }, Work::Listen(family)))
     }
 
-    pub(super) fn mover_listening(
-        &mut self,
-        head: RequestHead,
-        wire_mode: MoverMode,
-        completion: Completion,
-    ) {
-        match (completion, mode(wire_mode)) {
-            (Completion::Listening(Ok(addresses)), Ok(mode)) => {
+    /// The family of addresses that is meant, if such connections are served on this session.
+    fn family(&self, addr_type: AddrType) -> Result<Family, Fault> {
+        match addr_type {
+            AddrType::Tcp => Ok(Family::V4),
+            AddrType::TcpIpv6 if self.extensions.has_ipv6_addresses() => Ok(Family::V6),
+            other => {
+                let text = format!("data connections of type {:#x} are not served; TCP is", other.code());
+                Err(Fault::new(Error::IllegalArgs, text))
+            }
+        }
+    }
+
+    pub(super) fn mover_listening(&mut self, head: RequestHead, mode: Mode, completion: Completion) {
+        match completion {
+            Completion::Listening(Ok(addresses)) => {
                 self.mover.listening(mode);
-                let connect_addr = tcp(&addresses);
+                let connect_addr = wire_address(&addresses);
                 self.reply(head, &MoverListenReply { error: Error::NoErr, connect_addr });
             }
-            (Completion::Listening(Err(text)), _) => {
+            Completion::Listening(Err(text)) => {
                 let text = format!("no data connection can be offered: {text}");
                 self.fail::<MoverListenReply>(head, &Fault::new(Error::Connect, text));
             }
@@ -78,32 +81,25 @@ impl Session {
         request: MoverConnectRequest,
     ) -> Result<Answer<MoverConnectReply>, Fault> {
         let mode = mode(request.mode)?;
-        let Addr::Tcp(list) = request.addr else {
-            return Err(Fault::new(Error::IllegalArgs, "only TCP data connections are served"));
-        };
-        let usable = |addr: &TcpAddr| addr.ip_addr != 0 && addr.port != 0;
-        let addresses: Vec<_> = list.iter().filter(|addr| usable(addr)).map(socket_address).collect();
+        self.family(request.addr.addr_type())?;
+        let mut addresses = socket_addresses(&request.addr);
+        addresses.retain(|address| !address.ip().is_unspecified() && address.port() != 0);
         if addresses.is_empty() {
             return Err(Fault::new(Error::IllegalArgs, "the request has no address to connect to"));
         }
         self.mover.check_start(mover::Request::Connect, mode, self.tape_access())?;
-        Ok(Answer::Later(PendingKind::MoverConnect { mode: request.mode }, Work::Connect(addresses)))
+        Ok(Answer::Later(PendingKind::MoverConnect { mode }, Work::Connect(addresses)))
     }
 
-    pub(super) fn mover_connected(
-        &mut self,
-        head: RequestHead,
-        wire_mode: MoverMode,
-        completion: Completion,
-    ) {
-        match (completion, mode(wire_mode)) {
-            (Completion::Connected(Ok(peer)), Ok(mode)) => {
+    pub(super) fn mover_connected(&mut self, head: RequestHead, mode: Mode, completion: Completion) {
+        match completion {
+            Completion::Connected(Ok(peer)) => {
                 self.reply(head, &MoverConnectReply { error: Error::NoErr });
                 self.data_peer = Some(peer);
                 let outcome = self.mover.connected(mode);
                 self.apply(outcome);
             }
-            (Completion::Connected(Err(text)), _) => {
+            Completion::Connected(Err(text)) => {
                 let text = format!("the data connection could not be made: {text}");
                 self.fail::<MoverConnectReply>(head, &Fault::new(Error::Connect, text));
             }
@@ -155,13 +151,13 @@ impl Session {
     }
 
     /// MOVER_CONTINUE, MOVER_ABORT, MOVER_READ and MOVER_CLOSE: what the mover says is done behind the reply.
-    pub(super) fn steer<Q: Wire>(
+    pub(super) fn steer<Q: Incoming>(
         &mut self,
         head: RequestHead,
         message: &Message,
         steer: impl FnOnce(&mut Mover, Q) -> Result<Outcome, Refusal>,
     ) -> Result<(), WireError> {
-        let request = decode(message)?;
+        let request = self.decode(message)?;
         let steered = steer(&mut self.mover, request);
         self.steered(head, steered);
         Ok(())
@@ -180,7 +176,7 @@ impl Session {
     /// MOVER_READ (3.6.2.8). The data server may have the last byte of the read before, and the DMA know of it, before the pump
     /// has said that it is through: a read that comes so early waits for that a moment.
     pub(super) fn mover_read(&mut self, head: RequestHead, message: &Message) -> Result<(), WireError> {
-        let request: MoverReadRequest = decode(message)?;
+        let request: MoverReadRequest = self.decode(message)?;
         let range = ReadRange { offset_bytes: request.offset.0, length_bytes: request.length.0 };
         match self.mover.read(range) {
             Err(Refusal::ReadInProgress) => {
@@ -213,6 +209,7 @@ impl Session {
             State::Paused(_, reason) => (MoverState::Paused, pause_reason(*reason), MoverHaltReason::Na),
             State::Halted { reason, .. } => (MoverState::Halted, MoverPauseReason::Na, halt_reason(*reason)),
         };
+        let halt_reason = self.version.halt_reason(halt_reason);
         MoverGetStateReply {
             error: Error::NoErr,
             mode: match mover.mode() {
@@ -230,11 +227,11 @@ impl Session {
             bytes_left_to_read: Quad(progress.left_to_read_bytes),
             window_offset: Quad(window.offset_bytes),
             window_length: Quad(window.length_bytes),
-            data_connection_addr: self.data_peer.map_or(Addr::Local, |peer| tcp(&[peer])),
+            data_connection_addr: self.data_peer.map_or(Addr::Local, |peer| wire_address(&[peer])),
         }
     }
 
-    pub(super) fn data_peer_connected(&mut self, peer: SocketAddrV4) {
+    pub(super) fn data_peer_connected(&mut self, peer: SocketAddr) {
         let mover::State::Listen { mode } = *self.mover.state() else { return };
         self.data_peer = Some(peer);
         let outcome = self.mover.connected(mode);
@@ -300,15 +297,34 @@ fn mode(mode: MoverMode) -> Result<Mode, Fault> {
     }
 }
 
-fn tcp(addresses: &[SocketAddrV4]) -> Addr {
-    let entry = |address: &SocketAddrV4| TcpAddr {
-        ip_addr: address.ip().to_bits(),
-        port: address.port(),
-        addr_env: List::default(),
+/// All of one family: that of the first.
+fn wire_address(addresses: &[SocketAddr]) -> Addr {
+    let of_v4 = |address: &SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => {
+            Some(TcpAddr { ip_addr: ip.to_bits(), port: address.port(), addr_env: List::default() })
+        }
+        IpAddr::V6(_) => None,
     };
-    Addr::Tcp(addresses.iter().map(entry).collect())
+    let of_v6 = |address: &SocketAddr| match address.ip() {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(ip) => {
+            Some(TcpIpv6Addr { ip_addr: ip.octets(), port: address.port(), addr_env: List::default() })
+        }
+    };
+    if addresses.first().is_some_and(SocketAddr::is_ipv6) {
+        return Addr::TcpIpv6(addresses.iter().filter_map(of_v6).collect());
+    }
+    Addr::Tcp(addresses.iter().filter_map(of_v4).collect())
 }
 
-fn socket_address(address: &TcpAddr) -> SocketAddrV4 {
-    SocketAddrV4::new(Ipv4Addr::from_bits(address.ip_addr), address.port)
+fn socket_addresses(addr: &Addr) -> Vec<SocketAddr> {
+    match addr {
+        Addr::Tcp(list) => {
+            list.iter().map(|addr| (Ipv4Addr::from_bits(addr.ip_addr), addr.port).into()).collect()
+        }
+        Addr::TcpIpv6(list) => {
+            list.iter().map(|addr| (Ipv6Addr::from(addr.ip_addr), addr.port).into()).collect()
+        }
+        Addr::Local | Addr::Ipc(_) => Vec::new(),
+    }
 }

@@ -4,13 +4,12 @@
 
 use super::{Effect, OpenDevice, RequestHead, Session};
 use crate::mover::{HaltReason, Notice, PauseReason};
-use crate::ndmp::framing;
 use crate::ndmp::wire::{
     ConnectionStatusReason, Error, HasAssociatedMessage, HeaderMessageType, LogMessagePost, LogType,
     MessageCode, MoverHaltReason, MoverPauseReason, NotifyConnectionStatusPost, NotifyMoverHaltedPost,
-    NotifyMoverPausedPost, VERSION,
+    NotifyMoverPausedPost, Outgoing, VERSION,
 };
-use crate::ndmp::xdr::{Quad, Wire};
+use crate::ndmp::xdr::Quad;
 
 /// DMAs copy log lines into job reports: longer ones are cut.
 const LOG_BYTES_MAX: usize = 1024;
@@ -43,7 +42,7 @@ impl Session {
                 self.post(MessageCode::NotifyMoverPaused, &post);
             }
             Notice::Halted(reason) => {
-                let post = NotifyMoverHaltedPost { reason: halt_reason(reason) };
+                let post = NotifyMoverHaltedPost { reason: self.version.halt_reason(halt_reason(reason)) };
                 self.post(MessageCode::NotifyMoverHalted, &post);
             }
         }
@@ -73,12 +72,12 @@ impl Session {
             associated_message_valid,
             associated_message_sequence: about.map_or(0, |head| head.sequence),
         };
-        self.post(MessageCode::LogMessage, &post);
+        self.post(self.version.log_code, &post);
     }
 
-    fn post<P: Wire>(&mut self, code: MessageCode, post: &P) {
+    fn post<P: Outgoing>(&mut self, code: MessageCode, post: &P) {
         let header = self.next_header(HeaderMessageType::Request, code, 0, Error::NoErr);
-        match framing::encode(&header, post) {
+        match post.frame(self.version.dialect, &header) {
             Ok(frame) => self.effects.push(Effect::Send(frame)),
             Err(error) => tracing::error!(?code, %error, "a post that cannot be encoded"),
         }

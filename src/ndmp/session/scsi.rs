@@ -8,7 +8,7 @@ use super::{Answer, Fault, OpenDevice, PendingKind, RequestHead, Session};
 use crate::ndmp::wire::limits::CDB_DATA_MAX_BYTES;
 use crate::ndmp::wire::{
     Error, ExecuteCdbReply, ExecuteCdbRequest, SCSI_DATA_IN, SCSI_DATA_OUT, ScsiCloseReply,
-    ScsiGetStateReply, ScsiOpenReply, ScsiOpenRequest, ScsiResetDeviceReply,
+    ScsiGetStateReply, ScsiOpenReply, ScsiOpenRequest, ScsiResetDeviceReply, v3,
 };
 use crate::scsi::outcome::Outcome;
 
@@ -59,6 +59,30 @@ impl Session {
         self.check_robot_open()?;
         self.effects.push(Effect::ResetRobot);
         Ok(Answer::Now(ScsiResetDeviceReply { error: Error::NoErr }))
+    }
+
+    /// SCSI_SET_TARGET (NDMPv3): every device has its own name here, so the only target on its bus is the device itself,
+    /// whatever the numbers.
+    pub(super) fn scsi_set_target(
+        &mut self,
+        request: v3::ScsiSetTargetRequest,
+    ) -> Result<Answer<v3::ScsiSetTargetReply>, Fault> {
+        self.check_robot_open()?;
+        let OpenDevice::Robot { name } = &self.device else { return Err(mismatch()) };
+        let asked = request.device.to_lossy();
+        let index = self.find_device(&self.facts.robots, &asked)?;
+        if self.facts.robots[index].name != *name {
+            let text = format!("{asked} is not on the bus of {name}: open it by its own name");
+            return Err(Fault::new(Error::NoDevice, text));
+        }
+        Ok(Answer::Now(v3::ScsiSetTargetReply { error: Error::NoErr }))
+    }
+
+    /// SCSI_RESET_BUS (NDMPv3): as far as this session's device, and no further.
+    pub(super) fn scsi_reset_bus(&mut self, (): ()) -> Result<Answer<v3::ScsiResetBusReply>, Fault> {
+        self.check_robot_open()?;
+        self.effects.push(Effect::ResetRobot);
+        Ok(Answer::Now(v3::ScsiResetBusReply { error: Error::NoErr }))
     }
 
     /// SCSI_EXECUTE_CDB (3.3.2.5).

@@ -1,10 +1,11 @@
 //! The TAPE interface (NDMPv4 3.4): one drive, opened, moved, read and written by the DMA.
 //!
-//! Version 4's rules: motions and reads stop in front of a filemark, the end of data is EOM. It must not know what is
-//! on a tape. The drive's own side is `crate::vtl::drive`.
+//! What a filemark and the end of data do is `version`'s to say. It must not know what is on a tape. The drive's own
+//! side is `crate::vtl::drive`.
 
 use super::effect::{Completion, Effect, Live, TapeWork, Work};
 use super::scsi::{envelope, mismatch, open_fault};
+use super::version::UnknownBlock;
 use super::{Answer, Fault, OpenDevice, PendingKind, RequestHead, Session};
 use crate::mover::TapeAccess;
 use crate::ndmp::wire::{
@@ -24,20 +25,28 @@ const FILEMARKS_MAX: u32 = 65_536;
 /// operating system's driver does not, whether or not it would serve them.
 const WRITING_COMMANDS: [u8; 9] = [0x04, 0x0a, 0x0b, 0x10, 0x19, 0x80, 0x8a, 0x8d, 0x93];
 
+/// What a drive is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    ReadWrite,
+    /// Whatever is in it.
+    Raw,
+}
+
 /// The drive a session has open.
 pub(super) struct OpenTape {
     pub(super) name: String,
-    mode: TapeOpenMode,
-    /// A TAPE_READ has met a filemark: `blockno` is all ones until the tape moves, as the reference's conformance
-    /// test demands of version 4.
-    is_at_mark: bool,
+    access: Access,
+    /// `blockno` is all ones, by [`UnknownBlock`].
+    is_block_unknown: bool,
     /// TAPE_CLOSE has failed, and nothing was done since: the next one closes without I/O (3.4.2.2).
     close_failed: bool,
 }
 
 impl OpenTape {
     fn may_write(&self) -> bool {
-        self.mode != TapeOpenMode::Read
+        self.access != Access::Read
     }
 }
 
@@ -46,23 +55,28 @@ impl Session {
     pub(super) fn tape_open(&mut self, request: TapeOpenRequest) -> Result<Answer<TapeOpenReply>, Fault> {
         self.check_nothing_open()?;
         let index = self.find_device(&self.facts.tapes, &request.device.to_lossy())?;
-        if !matches!(request.mode, TapeOpenMode::Read | TapeOpenMode::Rdwr | TapeOpenMode::Raw) {
-            let text = format!("there is no tape mode {}", request.mode.code());
-            return Err(Fault::new(Error::IllegalArgs, text));
-        }
+        let access = match request.mode {
+            TapeOpenMode::Read => Access::Read,
+            TapeOpenMode::Rdwr => Access::ReadWrite,
+            raw if raw.code() == self.version.raw_mode => Access::Raw,
+            other => {
+                let text = format!("there is no tape mode {}", other.code());
+                return Err(Fault::new(Error::IllegalArgs, text));
+            }
+        };
         let name = self.facts.tapes[index].name.clone();
-        Ok(Answer::Later(PendingKind::TapeOpen { name, mode: request.mode }, Work::OpenTape(index)))
+        Ok(Answer::Later(PendingKind::TapeOpen { name, access }, Work::OpenTape(index)))
     }
 
     pub(super) fn tape_opened(
         &mut self,
         head: RequestHead,
         name: String,
-        mode: TapeOpenMode,
+        access: Access,
         completion: Completion,
     ) {
         let result = match completion {
-            Completion::TapeOpened(Ok(status)) => check_medium(&name, mode, &status).inspect_err(|_| {
+            Completion::TapeOpened(Ok(status)) => check_medium(&name, access, &status).inspect_err(|_| {
                 self.effects.push(Effect::CloseDevice);
             }),
             Completion::TapeOpened(Err(fault)) => Err(open_fault(&name, fault)),
@@ -70,8 +84,8 @@ impl Session {
         };
         match result {
             Ok(()) => {
-                self.device =
-                    OpenDevice::Tape(OpenTape { name, mode, is_at_mark: false, close_failed: false });
+                let tape = OpenTape { name, access, is_block_unknown: false, close_failed: false };
+                self.device = OpenDevice::Tape(tape);
                 self.reply(head, &TapeOpenReply { error: Error::NoErr });
             }
             Err(fault) => self.fail::<TapeOpenReply>(head, &fault),
@@ -113,7 +127,7 @@ impl Session {
         if status.medium != MediumStatus::Ready {
             return Err(Fault::silent(Error::NoTapeLoaded));
         }
-        Ok(Answer::Now(state_reply(status, tape.is_at_mark)))
+        Ok(Answer::Now(state_reply(status, tape.is_block_unknown)))
     }
 
     /// TAPE_MTIO (3.4.2.4).
@@ -131,23 +145,29 @@ impl Session {
             TapeMtioOp::Rew => Motion::Rewind,
             TapeMtioOp::Off => Motion::Unload,
             TapeMtioOp::Eof => return tape_filemarks(tape, request.count),
-            TapeMtioOp::Tur => return test_unit_ready(live),
-            TapeMtioOp::Other(number) => {
-                return Err(Fault::new(Error::IllegalArgs, format!("there is no tape motion {number}")));
+            TapeMtioOp::Tur if self.version.has_test_unit_ready => return test_unit_ready(live),
+            other => {
+                let text = format!("there is no tape motion {}", other.code());
+                return Err(Fault::new(Error::IllegalArgs, text));
             }
         };
-        let unloads = motion == Motion::Unload;
-        let work = Work::Tape(TapeWork::Motion { motion, count: request.count });
-        Ok(Answer::Later(PendingKind::TapeMotion { unloads }, work))
+        let count = request.count;
+        let work = Work::Tape(TapeWork::Motion { motion, count, marks: self.version.marks });
+        Ok(Answer::Later(PendingKind::TapeMotion { motion, count }, work))
     }
 
-    pub(super) fn tape_moved(&mut self, head: RequestHead, unloads: bool, completion: Completion) {
-        if let OpenDevice::Tape(tape) = &mut self.device {
-            tape.is_at_mark = false;
-        }
+    pub(super) fn tape_moved(
+        &mut self,
+        head: RequestHead,
+        motion: Motion,
+        count: u32,
+        completion: Completion,
+    ) {
+        self.block_is_known_behind(motion, count, &completion);
         match completion {
             Completion::Moved(Ok(resid_count)) => {
-                let resid_count = if unloads { 0 } else { resid_count };
+                // Any residual of an unload is taken for its failure.
+                let resid_count = if motion == Motion::Unload { 0 } else { resid_count };
                 self.reply(head, &TapeMtioReply { error: Error::NoErr, resid_count });
             }
             Completion::Moved(Err(error)) => self.fail::<TapeMtioReply>(head, &fault(&error)),
@@ -155,11 +175,25 @@ impl Session {
         }
     }
 
+    /// Whether the block number is told after this motion, as the version's rule has it.
+    fn block_is_known_behind(&mut self, motion: Motion, count: u32, completion: &Completion) {
+        let rule = self.version.unknown_block;
+        let OpenDevice::Tape(tape) = &mut self.device else { return };
+        let Completion::Moved(Ok(resid_count)) = *completion else { return };
+        tape.is_block_unknown = match (rule, motion) {
+            (_, Motion::Rewind | Motion::Unload) => false,
+            _ if count == 0 => tape.is_block_unknown,
+            (UnknownBlock::BehindMark, Motion::BackwardFiles) => true,
+            (UnknownBlock::BehindMark, Motion::BackwardRecords) => tape.is_block_unknown || resid_count > 0,
+            _ => false,
+        };
+    }
+
     pub(super) fn tape_marked(&mut self, head: RequestHead, count: u32, completion: Completion) {
         if let OpenDevice::Tape(tape) = &mut self.device
             && count > 0
         {
-            tape.is_at_mark = false;
+            tape.is_block_unknown = false;
         }
         match completion {
             Completion::Done(Ok(())) => {
@@ -186,7 +220,7 @@ impl Session {
         match completion {
             Completion::Done(Ok(())) => {
                 if let OpenDevice::Tape(tape) = &mut self.device {
-                    tape.is_at_mark = false;
+                    tape.is_block_unknown = false;
                 }
                 self.reply(head, &TapeWriteReply { error: Error::NoErr, count: length });
             }
@@ -204,13 +238,14 @@ impl Session {
         if request.count == 0 {
             return Ok(Answer::Now(TapeReadReply { error: Error::NoErr, data_in: Default::default() }));
         }
-        let work = Work::Tape(TapeWork::Read { bytes_max: request.count });
+        let work = Work::Tape(TapeWork::Read { bytes_max: request.count, marks: self.version.marks });
         Ok(Answer::Later(PendingKind::TapeRead, work))
     }
 
     pub(super) fn tape_has_read(&mut self, head: RequestHead, completion: Completion) {
         if let OpenDevice::Tape(tape) = &mut self.device {
-            tape.is_at_mark = matches!(completion, Completion::Read(Ok(HostRead::Filemark)));
+            let is_mark = matches!(completion, Completion::Read(Ok(HostRead::Filemark)));
+            tape.is_block_unknown = is_mark && self.version.unknown_block == UnknownBlock::AtMark;
         }
         let fault = match completion {
             Completion::Read(Ok(HostRead::Record(data))) => {
@@ -218,7 +253,7 @@ impl Session {
                 return;
             }
             Completion::Read(Ok(HostRead::Filemark)) => Fault::silent(Error::Eof),
-            Completion::Read(Ok(HostRead::EndOfData)) => Fault::silent(Error::Eom),
+            Completion::Read(Ok(HostRead::EndOfData)) => Fault::silent(self.version.end_of_data),
             Completion::Read(Err(error)) => fault(&error),
             _ => mismatch(),
         };
@@ -236,7 +271,7 @@ impl Session {
             check_may_write(tape)?;
         }
         if let OpenDevice::Tape(tape) = &mut self.device {
-            tape.is_at_mark = false;
+            tape.is_block_unknown = false;
         }
         Ok(Answer::Later(PendingKind::TapeCdb, Work::Tape(TapeWork::Cdb(cdb))))
     }
@@ -252,7 +287,7 @@ impl Session {
     pub(super) fn tape_is_moved(&mut self) {
         self.tape_is_used();
         if let OpenDevice::Tape(tape) = &mut self.device {
-            tape.is_at_mark = false;
+            tape.is_block_unknown = false;
         }
     }
 
@@ -304,14 +339,14 @@ fn check_may_write(tape: &OpenTape) -> Result<(), Fault> {
 }
 
 /// RAW opens any drive; READ needs a tape in it, RDWR one that can be written (3.4.2.1).
-fn check_medium(name: &str, mode: TapeOpenMode, status: &DriveStatus) -> Result<(), Fault> {
-    if mode == TapeOpenMode::Raw {
+fn check_medium(name: &str, access: Access, status: &DriveStatus) -> Result<(), Fault> {
+    if access == Access::Raw {
         return Ok(());
     }
     if status.medium != MediumStatus::Ready {
         return Err(Fault::new(Error::NoTapeLoaded, format!("no tape is loaded in {name}")));
     }
-    if mode == TapeOpenMode::Rdwr && status.is_write_protected {
+    if access == Access::ReadWrite && status.is_write_protected {
         let barcode = status.barcode.as_deref().unwrap_or("?");
         let text = format!("the tape {barcode} in {name} is write protected: open it for reading");
         return Err(Fault::new(Error::WriteProtect, text));
@@ -319,13 +354,14 @@ fn check_medium(name: &str, mode: TapeOpenMode, status: &DriveStatus) -> Result<
     Ok(())
 }
 
-fn state_reply(status: &DriveStatus, is_at_mark: bool) -> TapeGetStateReply {
+fn state_reply(status: &DriveStatus, is_block_unknown: bool) -> TapeGetStateReply {
     // The highest value means "unknown" on the wire: numbers stop short of it.
     let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX).min(u32::MAX - 1);
     let mut unsupported = TAPE_STATE_SOFT_ERRORS_UNS;
     let mut flags = TAPE_STATE_NOREWIND;
     let mut blockno = number(status.position.block_in_file);
-    if is_at_mark {
+    // At the beginning of the tape there is nothing to be unsure of.
+    if is_block_unknown && status.position.block > 0 {
         unsupported |= TAPE_STATE_BLOCKNO_UNS;
         blockno = u32::MAX;
     }

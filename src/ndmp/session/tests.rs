@@ -4,8 +4,11 @@
 mod bench;
 mod catalogue;
 mod devices;
+mod extensions;
 mod login;
 mod mover;
 mod protocol;
 mod random;
+mod strict;
 mod tape;
+mod versions;

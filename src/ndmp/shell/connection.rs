@@ -341,8 +341,8 @@ impl Connection {
                 let (loader, personality) = (lease.loader().clone(), personality.clone());
                 Box::pin(execute_robot(nexuses.at_work(), loader, personality, nexus.clone(), cdb))
             }
-            (Work::Listen, _) => {
-                let addresses = self.data.listen(&self.world.data, self.local).await;
+            (Work::Listen(family), _) => {
+                let addresses = self.data.listen(&self.world.data, self.local, family).await;
                 let completion = Completion::Listening(addresses);
                 Box::pin(async { completion.into() })
             }

@@ -9,10 +9,11 @@ use crate::mover::pump::{
     BackupCarry, BackupJob, PumpControl, RecoverCarry, RecoverJob, run_backup, run_recover,
 };
 use crate::mover::{End, Ended, Progress, Start};
+use crate::ndmp::session::Family;
 use crate::vtl::drive::DriveLease;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,37 +63,33 @@ impl DataConnection {
         &mut self,
         settings: &DataSettings,
         local: SocketAddr,
-    ) -> Result<Vec<SocketAddrV4>, String> {
-        let own = match local.ip().to_canonical() {
-            IpAddr::V4(own) => Some(own),
-            IpAddr::V6(_) => None,
-        };
-        let (bind_to, offered) = match (own, settings.addresses.as_slice()) {
-            (Some(own), []) => (own, vec![own]),
-            (None, []) => {
-                return Err(
-                    "the control connection is IPv6: set server.data_addresses to offer IPv4 ones".into()
-                );
+        family: Family,
+    ) -> Result<Vec<SocketAddr>, String> {
+        let is_asked = |ip: &IpAddr| ip.is_ipv6() == (family == Family::V6);
+        let configured: Vec<IpAddr> = settings.addresses.iter().copied().filter(is_asked).collect();
+        let own = canonical(local);
+        let (bind_to, offered) = match (is_asked(&own.ip()), configured.is_empty()) {
+            (true, true) => (own, vec![own.ip()]),
+            (false, true) => {
+                let (has, wants) = if own.is_ipv6() { ("IPv6", "IPv4") } else { ("IPv4", "IPv6") };
+                return Err(format!(
+                    "the control connection is {has}: set server.data_addresses to offer {wants} ones"
+                ));
             }
-            (_, addresses) => (Ipv4Addr::UNSPECIFIED, addresses.to_vec()),
+            (_, false) if family == Family::V6 => ((Ipv6Addr::UNSPECIFIED, 0).into(), configured),
+            (_, false) => ((Ipv4Addr::UNSPECIFIED, 0).into(), configured),
         };
         let listener = open_listener(bind_to, settings).await?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
         self.accept = Some(Box::pin(async move { listener.accept().await }));
-        Ok(offered.into_iter().map(|address| SocketAddrV4::new(address, port)).collect())
+        Ok(offered.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
     /// Takes a connected socket as the data connection; returns the peer's address.
-    pub(super) fn adopt(&mut self, socket: TcpStream) -> io::Result<SocketAddrV4> {
+    pub(super) fn adopt(&mut self, socket: TcpStream) -> io::Result<SocketAddr> {
         self.accept = None;
         prepare_data(&socket)?;
-        let peer = match socket.peer_addr()? {
-            SocketAddr::V4(peer) => peer,
-            SocketAddr::V6(peer) => {
-                let address = peer.ip().to_ipv4_mapped().unwrap_or(Ipv4Addr::UNSPECIFIED);
-                SocketAddrV4::new(address, peer.port())
-            }
-        };
+        let peer = canonical(socket.peer_addr()?);
         self.stream = Some(Stream { socket: Arc::new(socket.into_std()?), carry: Carry::Fresh });
         Ok(peer)
     }
@@ -176,11 +173,11 @@ impl Drop for DataConnection {
 }
 
 /// Connects to the first address that answers.
-pub(super) async fn connect(addresses: &[SocketAddrV4]) -> Result<TcpStream, String> {
+pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     let deadline = Instant::now() + CONNECT_TIMEOUT_ALL;
     let mut last = String::from("no address");
     for address in addresses {
-        let attempt = timeout(CONNECT_TIMEOUT, TcpStream::connect(SocketAddr::V4(*address)));
+        let attempt = timeout(CONNECT_TIMEOUT, TcpStream::connect(*address));
         last = match timeout_at(deadline, attempt).await {
             Ok(Ok(Ok(socket))) => return Ok(socket),
             Ok(Ok(Err(error))) => format!("{address}: {error}"),
@@ -191,16 +188,27 @@ pub(super) async fn connect(addresses: &[SocketAddrV4]) -> Result<TcpStream, Str
     Err(last)
 }
 
-async fn open_listener(address: Ipv4Addr, settings: &DataSettings) -> Result<TcpListener, String> {
+async fn open_listener(mut address: SocketAddr, settings: &DataSettings) -> Result<TcpListener, String> {
     let Some(ports) = &settings.ports else {
-        return TcpListener::bind((address, 0)).await.map_err(|error| error.to_string());
+        address.set_port(0);
+        return TcpListener::bind(address).await.map_err(|error| error.to_string());
     };
     for port in ports.clone() {
-        if let Ok(listener) = TcpListener::bind((address, port)).await {
+        address.set_port(port);
+        if let Ok(listener) = TcpListener::bind(address).await {
             return Ok(listener);
         }
     }
     Err(format!("all ports from {} to {} are in use: widen server.data_ports", ports.start(), ports.end()))
+}
+
+/// An IPv4 address that was taken in by an IPv6 socket is an IPv4 address.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::new(IpAddr::V4(ip), address.port()),
+        // As it is: it may have a scope.
+        IpAddr::V6(_) => address,
+    }
 }
 
 /// Ends when the peer closes or breaks the connection. Bytes it sends (nobody should) are left where they are.

@@ -4,6 +4,7 @@
 
 use super::connection::{self, Connection};
 use super::{Shared, told_to_stop};
+use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,6 +17,9 @@ use tracing::Instrument;
 /// After a failed accept (no descriptor left, say) the next one waits.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1024;
+
 /// The open listening sockets.
 pub struct Listeners(Vec<TcpListener>);
 
@@ -26,7 +30,11 @@ pub struct Listeners(Vec<TcpListener>);
 pub async fn bind(addresses: &[SocketAddr]) -> io::Result<Listeners> {
     let mut listeners = Vec::new();
     for address in addresses {
-        let listener = TcpListener::bind(address).await.map_err(|error| {
+        // The same port for both families, written down as two addresses: each takes its own.
+        let own_family_only = addresses
+            .iter()
+            .any(|other| other.is_ipv4() && other.port() == address.port() && other.port() != 0);
+        let listener = open(*address, own_family_only).map_err(|error| {
             let text = format!(
                 "cannot listen on {address}: {error}; stop what uses it, or set server.listen or --listen"
             );
@@ -35,6 +43,19 @@ pub async fn bind(addresses: &[SocketAddr]) -> io::Result<Listeners> {
         listeners.push(listener);
     }
     Ok(Listeners(listeners))
+}
+
+/// A listening socket. For an IPv6 address it also takes IPv4 peers, as the system is set, unless told otherwise.
+fn open(address: SocketAddr, own_family_only: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() && own_family_only {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 impl Listeners {

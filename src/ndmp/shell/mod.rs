@@ -19,7 +19,7 @@ use super::session::Facts;
 use crate::scsi::personality::Personality;
 use crate::vtl::drive::DriveHandle;
 use crate::vtl::loader::Loader;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
@@ -93,8 +93,8 @@ impl Shared {
 pub struct DataSettings {
     /// Ports to listen on; any port if none.
     pub ports: Option<RangeInclusive<u16>>,
-    /// Addresses offered instead of the control connection's own.
-    pub addresses: Vec<Ipv4Addr>,
+    /// Addresses offered instead of the control connection's own, as far as they are of the family asked for.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// Ends when the server is being stopped.

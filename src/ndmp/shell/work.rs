@@ -6,12 +6,9 @@ use super::nexus::SharedNexus;
 use crate::ndmp::session::{Cdb, Completion, TapeWork};
 use crate::scsi::personality::DrivePersonality;
 use crate::scsi::{self, Nexus};
-use crate::vtl::drive::{Drive, MarkRule};
+use crate::vtl::drive::Drive;
 use crate::vtl::tape_drive::TapeDrive;
 use std::sync::PoisonError;
-
-/// Version 4 stops in front of filemarks (NDMPv4 3.4.2.4).
-const MARKS: MarkRule = MarkRule::StopBefore;
 
 /// Does the work.
 pub(super) fn perform(
@@ -21,9 +18,11 @@ pub(super) fn perform(
     work: TapeWork,
 ) -> Completion {
     match work {
-        TapeWork::Read { bytes_max } => Completion::Read(drive.host_read(bytes_max, MARKS)),
+        TapeWork::Read { bytes_max, marks } => Completion::Read(drive.host_read(bytes_max, marks)),
         TapeWork::Write(record) => Completion::Done(drive.host_write(&record)),
-        TapeWork::Motion { motion, count } => Completion::Moved(drive.host_motion(motion, count, MARKS)),
+        TapeWork::Motion { motion, count, marks } => {
+            Completion::Moved(drive.host_motion(motion, count, marks))
+        }
         TapeWork::Filemarks(count) => Completion::Done(drive.host_filemarks(count)),
         TapeWork::Terminate => Completion::Done(drive.host_terminate()),
         TapeWork::Cdb(cdb) => {

@@ -39,7 +39,7 @@ macro_rules! xdr_struct {
         $($meta)*
         #[doc = concat!("\n\n`", stringify!($xdr), "`; the fields are the standard's.")]
         #[derive(Clone, Default, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "xdr/ndmp4.x documents the fields")]
+        #[allow(missing_docs, reason = "xdr/ documents the fields")]
         pub struct $name { $(pub $field: $type),* }
 
         impl $name {
@@ -154,7 +154,7 @@ macro_rules! xdr_union {
         $($meta)*
         #[doc = concat!("\n\n`", stringify!($xdr), "`; the arms are those of [`", stringify!($tag_type), "`].")]
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "xdr/ndmp4.x documents the arms")]
+        #[allow(missing_docs, reason = "xdr/ documents the arms")]
         pub enum $name { #[default] $first, $($arm $(($type))?),* }
 
         impl $name {

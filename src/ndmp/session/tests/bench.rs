@@ -8,6 +8,7 @@ use crate::mover::Start;
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
+use crate::ndmp::xdr::{self, Wire};
 use crate::scsi::outcome::{Outcome, STATUS_GOOD};
 use crate::tape::Position;
 use crate::vtl::drive::{DriveStatus, HostRead, MediumStatus};
@@ -37,7 +38,7 @@ impl Did {
                 MessageCode::NotifyMoverHalted => "halted",
                 MessageCode::NotifyMoverPaused => "paused",
                 MessageCode::NotifyConnectionStatus => "status",
-                MessageCode::LogMessage => "log",
+                MessageCode::LogMessage | MessageCode::Other(0x600) => "log",
                 _ => "post",
             },
             Did::Worked(_) => "work",
@@ -53,7 +54,7 @@ impl Did {
 
 /// Everything that followed from one request or event.
 #[derive(Debug)]
-pub(super) struct Deeds(pub(super) Vec<Did>);
+pub(super) struct Deeds(pub(super) Vec<Did>, Dialect);
 
 impl Deeds {
     /// The names in order, without what only people read.
@@ -115,7 +116,7 @@ impl World {
             Work::Tape(TapeWork::Motion { .. }) => Completion::Moved(Ok(0)),
             Work::Tape(TapeWork::Cdb(_)) | Work::RobotCdb(_) => Completion::Cdb(Ok(good)),
             Work::Tape(_) => Completion::Done(Ok(())),
-            Work::Listen => Completion::Listening(Ok(vec!["192.0.2.1:5000".parse().unwrap()])),
+            Work::Listen(_) => Completion::Listening(Ok(vec!["192.0.2.1:5000".parse().unwrap()])),
             Work::Connect(addresses) => Completion::Connected(Ok(addresses[0])),
             Work::AwaitPump => Completion::Waited,
         }
@@ -152,12 +153,14 @@ fn device(name: &str, alias: Option<&str>, loader: &str) -> Device {
         loader: loader.into(),
         model: "TAPESILO LTO 0001".into(),
         serial: format!("S-{name}"),
+        world_wide_name: 0x3567_89ab_cdef_0001,
     }
 }
 
 /// Two loaders; "backup" sees both, "guest" only the attic.
 pub(super) fn facts() -> Facts {
     Facts {
+        is_strict: false,
         identity: Identity { hostname: "silo".into(), os_type: "Linux".into(), ..Identity::default() },
         tapes: vec![
             device("vault_drive0", None, "vault"),
@@ -181,6 +184,8 @@ pub(super) struct Bench {
     pub(super) sequence: u32,
     their_sequence: u32,
     pub(super) greeting: Deeds,
+    /// The version that the DMA speaks.
+    dialect: Dialect,
 }
 
 impl Bench {
@@ -193,8 +198,10 @@ impl Bench {
         });
         let (session, effects) = Session::new(Arc::new(facts), challenges, 1000);
         let world = World { drive: loaded(), progress: None, next: VecDeque::new(), meanwhile: None };
-        let greeting = Deeds(Vec::new());
-        let mut bench = Bench { session, world, now: 1000, sequence: 0, their_sequence: 0, greeting };
+        let dialect = Dialect::V4;
+        let greeting = Deeds(Vec::new(), dialect);
+        let mut bench =
+            Bench { session, world, now: 1000, sequence: 0, their_sequence: 0, greeting, dialect };
         bench.greeting = bench.perform(effects);
         bench
     }
@@ -206,11 +213,35 @@ impl Bench {
         bench
     }
 
+    /// As [`Bench::new`], in that version.
+    pub(super) fn speaking(version: u16) -> Bench {
+        let mut bench = Bench::stranger(facts());
+        bench.open_as(version);
+        assert_eq!(bench.login("backup", "hunter2"), Error::NoErr);
+        bench
+    }
+
+    /// Chooses the version.
+    pub(super) fn open_as(&mut self, version: u16) {
+        let request = ConnectOpenRequest { protocol_version: version };
+        assert_eq!(self.error(MessageCode::ConnectOpen, &request), Error::NoErr);
+        self.dialect = match version {
+            2 => Dialect::V2,
+            3 => Dialect::V3,
+            _ => Dialect::V4,
+        };
+    }
+
+    /// Opens the first drive.
+    pub(super) fn open_tape(&mut self, mode: TapeOpenMode) {
+        let request = TapeOpenRequest { device: "vault_drive0".into(), mode };
+        assert_eq!(self.error(MessageCode::TapeOpen, &request), Error::NoErr);
+    }
+
     /// As [`Bench::new`], with the first drive open in that mode.
     pub(super) fn with_tape(mode: TapeOpenMode) -> Bench {
         let mut bench = Bench::new();
-        let request = TapeOpenRequest { device: "vault_drive0".into(), mode };
-        assert_eq!(bench.error(MessageCode::TapeOpen, &request), Error::NoErr);
+        bench.open_tape(mode);
         bench
     }
 
@@ -328,7 +359,7 @@ impl Bench {
             });
         }
         assert!(self.session.is_ready(), "nothing is left pending");
-        Deeds(deeds)
+        Deeds(deeds, self.dialect)
     }
 
     /// What holds for every frame.
@@ -358,6 +389,6 @@ impl Deeds {
         if reply.header.error_code != Error::NoErr {
             return reply.header.error_code;
         }
-        super::catalogue::error_of(reply)
+        super::catalogue::error_of(reply, self.1)
     }
 }

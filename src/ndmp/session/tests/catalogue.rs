@@ -2,6 +2,7 @@
 
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
+use crate::ndmp::xdr::{self, Wire};
 
 /// One request.
 pub(super) struct Entry {
@@ -112,8 +113,22 @@ fn mover() -> Vec<Entry> {
 
 /// The error in a reply's body, which must be whole.
 #[track_caller]
-pub(super) fn error_of(reply: &Message) -> Error {
+pub(super) fn error_of(reply: &Message, dialect: Dialect) -> Error {
+    use MessageCode as C;
     let code = reply.header.message_code;
+    match (dialect, code) {
+        (Dialect::V3, C::TapeGetState) => return error_in!(v3::TapeGetStateReply)(reply),
+        (Dialect::V3, C::MoverGetState) => return error_in!(v3::MoverGetStateReply)(reply),
+        (Dialect::V3, C::MoverListen) => return error_in!(v3::MoverListenReply)(reply),
+        (Dialect::V2, C::TapeGetState) => return error_in!(v2::TapeGetStateReply)(reply),
+        (Dialect::V2, C::MoverGetState) => return error_in!(v2::MoverGetStateReply)(reply),
+        (Dialect::V2, C::MoverListen) => return error_in!(v2::MoverListenReply)(reply),
+        (Dialect::V2, C::ConfigGetHostInfo) => return error_in!(v2::ConfigGetHostInfoReply)(reply),
+        (Dialect::V2 | Dialect::V3, C::Other(0x203 | 0x205)) => {
+            return error_in!(v3::ScsiSetTargetReply)(reply);
+        }
+        _ => {}
+    }
     let entry = requests().into_iter().find(|entry| entry.code == code).expect("a served code");
     (entry.error)(reply)
 }
@@ -140,6 +155,6 @@ pub(super) const UNSERVED: [u32; 22] = [
     0x903,
     0x0fff,
     0x2070_0001,
-    0x7ff0_0000,
+    0x7ff1_0000,
     0xffff_ffff,
 ];

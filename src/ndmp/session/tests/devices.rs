@@ -42,7 +42,8 @@ fn devices_are_shown_by_their_aliases_in_order() {
     assert_eq!(entry.attr, TAPE_ATTR_RAW);
     assert_eq!(
         pairs,
-        [("EXECUTE_CDB".into(), "t".into()), ("SERIAL_NUMBER".into(), "S-vault_drive0".into())]
+        [("EXECUTE_CDB", "t"), ("SERIAL_NUMBER", "S-vault_drive0"), ("WORLD_WIDE_NAME", "356789abcdef0001")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
     );
 }
 

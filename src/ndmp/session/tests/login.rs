@@ -35,21 +35,6 @@ fn a_refused_dma_is_told_why() {
 }
 
 #[test]
-fn version_4_is_served_and_may_be_asked_for_again() {
-    let mut bench = Bench::stranger(facts());
-    let mut open =
-        |version| bench.error(MessageCode::ConnectOpen, &ConnectOpenRequest { protocol_version: version });
-    for version in [0, 1, 2, 3, 5, 65535] {
-        assert_eq!(open(version), Error::IllegalArgs, "{version}");
-    }
-    assert_eq!(open(4), Error::NoErr);
-    assert_eq!(open(4), Error::NoErr);
-    assert_eq!(open(3), Error::IllegalArgs, "another version after success");
-    assert_eq!(bench.error(MessageCode::ConnectOpen, &u32::MAX), Error::IllegalArgs, "beyond 16 bits");
-    assert_eq!(bench.login("backup", "hunter2"), Error::NoErr, "a refused version ends nothing");
-}
-
-#[test]
 fn the_right_password_logs_in() {
     for password in ["x", "1234567890123456789012345678901", "12345678901234567890123456789012"] {
         let mut bench = with_users(vec![user("u", password, true, false, None)]);

@@ -4,6 +4,7 @@ use super::bench::{Bench, facts};
 use super::catalogue::{UNSERVED, requests};
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
+use crate::ndmp::xdr;
 
 fn alive(bench: &mut Bench) {
     let _: MoverGetStateReply = bench.ask(MessageCode::MoverGetState, &());
@@ -105,28 +106,6 @@ fn records_without_a_whole_header_end_the_session_in_the_end() {
         assert!(bench.record(Bytes::from(vec![0; length])).0.is_empty());
     }
     assert_eq!(bench.record(Bytes::from(vec![0; 23])).order(), ["hangup"]);
-}
-
-#[test]
-fn extensions_are_listed_before_they_are_chosen_and_chosen_once() {
-    use MessageCode::{ConfigGetExtList, ConfigSetExtList};
-    let class = |class_id, class_version| ClassVersion { class_id, class_version };
-    let choose = |bench: &mut Bench, classes: Vec<ClassVersion>| {
-        bench.error(ConfigSetExtList, &ConfigSetExtListRequest { selected_ext: classes.into() })
-    };
-    let mut bench = Bench::new();
-    assert_eq!(choose(&mut bench, vec![]), Error::Precondition);
-    let list: ConfigGetExtListReply = bench.ask(ConfigGetExtList, &());
-    assert!(list.class_list.is_empty());
-    assert_eq!(choose(&mut bench, vec![class(0x7ff0, 1)]), Error::ClassNotSupported);
-    assert_eq!(choose(&mut bench, vec![class(0x7ff0, 1), class(0x7ff0, 2)]), Error::ExtDuplClasses);
-    assert_eq!(choose(&mut bench, vec![]), Error::NoErr);
-    assert_eq!(choose(&mut bench, vec![]), Error::ExtDandnIllegal);
-
-    let mut bench = Bench::new();
-    let _: ConfigGetExtListReply = bench.ask(ConfigGetExtList, &());
-    let old = ConfigSetExtListRequestOld { error: Error::NoErr, ..Default::default() };
-    assert_eq!(bench.error(ConfigSetExtList, &old), Error::NoErr, "as drafts before 04 had it");
 }
 
 #[test]

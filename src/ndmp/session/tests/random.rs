@@ -122,8 +122,7 @@ fn check(bench: &mut Bench) {
         );
     }
     if bench.session.is_authenticated() {
-        let state: MoverGetStateReply = bench.ask(MessageCode::MoverGetState, &());
-        assert_eq!(state.error, Error::NoErr);
+        assert_eq!(bench.error(MessageCode::MoverGetState, &()), Error::NoErr);
     }
 }
 
@@ -133,9 +132,10 @@ proptest! {
     #[test]
     fn any_dialogue_is_answered_request_by_request(
         logs_in in prop::bool::weighted(0.9),
+        version in 2_u16..5,
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let mut bench = if logs_in { Bench::new() } else { Bench::stranger(facts()) };
+        let mut bench = if logs_in { Bench::speaking(version) } else { Bench::stranger(facts()) };
         for step in &steps {
             play(&mut bench, step);
             check(&mut bench);

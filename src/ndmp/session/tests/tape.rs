@@ -166,7 +166,7 @@ fn motions_are_asked_of_the_drive_and_bring_their_residual() {
         bench.world.next.push_back(Completion::Moved(Ok(3)));
         let deeds = bench.send(MessageCode::TapeMtio, &TapeMtioRequest { tape_op, count: 9 });
         assert!(
-            matches!(deeds.0[0], Did::Worked(Work::Tape(TapeWork::Motion { motion, count: 9 })) if motion == expected)
+            matches!(deeds.0[0], Did::Worked(Work::Tape(TapeWork::Motion { motion, count: 9, .. })) if motion == expected)
         );
         let reply: TapeMtioReply = deeds.reply().decode().unwrap();
         // Any residual of OFF is taken for a failure by DMAs.

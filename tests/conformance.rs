@@ -1,0 +1,49 @@
+//! `src/ndmp/CONFORMANCE.md` names tests: every one of them must exist, and no line may be left without a word.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Every function that is declared below the directory.
+fn functions(directory: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            functions(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let names = text.split("fn ").skip(1).filter_map(|rest| rest.split('(').next());
+            found.extend(names.map(str::to_owned));
+        }
+    }
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut known = BTreeSet::new();
+    functions(&root.join("src"), &mut known);
+    functions(&root.join("tests"), &mut known);
+    let document = fs::read_to_string(root.join("src/ndmp/CONFORMANCE.md")).unwrap();
+    let rows = document.lines().filter(|line| line.starts_with('|') && !line.starts_with("|---"));
+    let (mut shown, mut unshown) = (0, 0);
+    for row in rows.filter(|row| *row != "| line | shown by |") {
+        let columns: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, tests] = columns[..] else { panic!("two columns: {row}") };
+        if tests.starts_with("*Open*") || tests.starts_with("*n/a*: ") {
+            unshown += 1;
+            continue;
+        }
+        let names: Vec<_> = tests.split(", ").collect();
+        for name in names {
+            let name = name.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
+            let name = name.unwrap_or_else(|| panic!("no name of a test: {row}"));
+            let exists = if name.contains('/') { root.join(name).exists() } else { known.contains(name) };
+            assert!(exists, "there is no test {name}: {row}");
+        }
+        shown += 1;
+    }
+    assert!(shown > unshown * 5 && shown > 70, "{shown} lines are shown, {unshown} are not");
+}
