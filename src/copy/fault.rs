@@ -48,6 +48,24 @@ pub enum FaultKind {
     Cancelled,
 }
 
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Fault {
+    /// Of what kind.
+    pub kind: FaultKind,
+    /// One line for the operator: what, why, and what to do.
+    pub reason: String,
+}
+
+impl Fault {
+    /// A fault of that kind.
+    #[must_use]
+    pub fn new(kind: FaultKind, reason: impl Into<String>) -> Fault {
+        Fault { kind, reason: reason.into() }
+    }
+}
+
 /// What helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {

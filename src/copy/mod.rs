@@ -10,3 +10,4 @@ pub mod fault;
 pub mod schedule;
 pub mod state;
 pub mod table;
+pub mod transfer;

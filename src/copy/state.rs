@@ -88,9 +88,6 @@ pub struct Checkpoint {
     pub record_bytes: u64,
     /// The object right before it.
     pub before: Mark,
-    /// The drive's own number of this place, where drives tell one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub position: Option<u64>,
 }
 
 /// What stands on a cartridge.
@@ -100,6 +97,8 @@ pub struct Written {
     pub cartridge: Cartridge,
     /// Of which generation of the tape.
     pub generation: u64,
+    /// Whether the copy ended there: then nothing may stand behind it that this program wrote.
+    pub is_complete: bool,
     /// Up to where it is sure; nothing of it is if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<Checkpoint>,
@@ -407,7 +406,7 @@ impl Entry {
         let State::Copying { cause, begun_unix_s, attempts, written } = &self.state else {
             return Err(self.refusal(Phase::Copying));
         };
-        let written = Written { checkpoint: Some(checkpoint), ..written.clone() };
+        let written = Written { checkpoint: Some(checkpoint), is_complete: false, ..written.clone() };
         let (cause, begun_unix_s, attempts) = (*cause, *begun_unix_s, *attempts);
         self.enter(State::Copying { cause, begun_unix_s, attempts, written })
     }
@@ -419,7 +418,7 @@ impl Entry {
     pub fn complete(&mut self, extent: Extent, now_unix_s: u64) -> Result<(), Refusal> {
         match &self.state {
             State::Copying { written, .. } if written.is_all_of(extent) => {
-                let written = written.clone();
+                let written = Written { is_complete: true, ..written.clone() };
                 self.enter(State::Copied { written, copied_unix_s: now_unix_s })
             }
             _ => Err(self.refusal(Phase::Copied)),
@@ -464,7 +463,8 @@ impl Entry {
         self.enter(State::Verified { written, how, verified_unix_s: now_unix_s })
     }
 
-    /// It went wrong. What is sure stays so, unless the cartridge does not hold what was written.
+    /// It went wrong. What is sure stays so, unless the cartridge does not hold what was written. Where it holds what others
+    /// wrote, nothing on it is ours to write over any more.
     ///
     /// # Errors
     /// [`Refusal`] unless it was queued, being copied or being verified.
@@ -476,7 +476,11 @@ impl Entry {
         };
         let written = if failure.kind.voids_copy() { None } else { self.written().cloned() };
         let Failure { kind, reason, retry_unix_s } = failure;
-        self.enter(State::Failed { cause, kind, reason, attempts, retry_unix_s, written })
+        self.enter(State::Failed { cause, kind, reason, attempts, retry_unix_s, written })?;
+        if kind == FaultKind::Foreign {
+            self.own.clear();
+        }
+        Ok(())
     }
 
     /// The server was stopped while it was being copied: it goes on where it is sure. Tells whether it was.

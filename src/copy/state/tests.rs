@@ -6,24 +6,17 @@ use super::*;
 
 const FIRST: Mark = Mark::Record { bytes: 10, crc32c: 1 };
 
-pub(crate) fn cartridge() -> Cartridge {
+fn cartridge() -> Cartridge {
     Cartridge { barcode: "VLT001L8".to_owned(), serial: None }
 }
 
-pub(crate) fn checkpoint(block: u64) -> Checkpoint {
-    Checkpoint {
-        block,
-        file: 0,
-        block_in_file: block,
-        record_bytes: 10 * block,
-        before: FIRST,
-        position: None,
-    }
+fn checkpoint(block: u64) -> Checkpoint {
+    Checkpoint { block, file: 0, block_in_file: block, record_bytes: 10 * block, before: FIRST }
 }
 
 fn written(generation: u64, block: u64) -> Written {
     let checkpoint = (block > 0).then(|| checkpoint(block));
-    Written { cartridge: cartridge(), generation, checkpoint }
+    Written { cartridge: cartridge(), generation, is_complete: false, checkpoint }
 }
 
 fn extent(generation: u64, blocks: u64) -> Extent {
@@ -140,6 +133,7 @@ fn a_copy_is_complete_at_the_end_of_the_tape_only() {
         assert_eq!(entry.complete(wrong, 1), Err(Refusal { from: Phase::Copying, to: Phase::Copied }));
     }
     assert!(entry.complete(extent(1, 5), 1).is_ok());
+    assert!(entry.written().unwrap().is_complete);
 }
 
 #[test]
@@ -148,6 +142,7 @@ fn failing_keeps_what_is_sure_and_counts_but_a_bad_cartridge_voids_it() {
         let mut entry = entry_in(Phase::Copying);
         entry.fail(failure(kind)).unwrap();
         assert_eq!((entry.attempts(), entry.written().is_none()), (1, kind.voids_copy()), "{kind:?}");
+        assert_eq!(entry.own().is_empty(), kind == FaultKind::Foreign, "what others wrote is not ours");
         entry.queue(Cause::Time, 10).unwrap();
         entry.fail(failure(kind)).unwrap();
         assert_eq!(entry.attempts(), 2);
