@@ -7,7 +7,9 @@
 
 pub mod cron;
 pub mod fault;
+pub mod ledger;
 pub mod schedule;
+pub mod source;
 pub mod state;
 pub mod table;
 pub mod transfer;

@@ -223,6 +223,8 @@ impl Transfer {
         journal: &mut impl Journal,
     ) -> Result<Phase, Fault> {
         let Some(checkpoint) = at.checkpoint() else { return self.start(None, first, source, journal) };
+        // What was read may still have come from the drive's memory.
+        drive.synchronise()?;
         self.check_checkpoint(checkpoint, source, drive)?;
         self.start(Some(checkpoint), first, source, journal)
     }

@@ -8,10 +8,19 @@ use crate::copy::state::{Entry, Failure};
 use crate::copy::table::Phase;
 
 /// A record or a filemark.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Item {
     Record(Vec<u8>),
     Filemark,
+}
+
+impl std::fmt::Debug for Item {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Item::Record(record) => write!(f, "{}x{}", record[0], record.len()),
+            Item::Filemark => f.write_str("mark"),
+        }
+    }
 }
 
 pub(super) fn record(byte: u8, bytes: usize) -> Item {
