@@ -8,6 +8,7 @@
 pub mod cron;
 pub mod fault;
 pub mod ledger;
+pub mod plan;
 pub mod schedule;
 pub mod source;
 pub mod state;

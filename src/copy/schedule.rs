@@ -181,6 +181,59 @@ impl Hours {
     }
 }
 
+/// When the data of a verified tape leaves the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    /// Never: `never`.
+    #[default]
+    Never,
+    /// As soon as it is verified: `at once`.
+    AtOnce,
+    /// So long after it was verified: `after 7 days`.
+    After {
+        /// How long, in seconds; at least one hour.
+        seconds: u64,
+    },
+    /// When the loader's file system is short of space: `when space is short`.
+    WhenSpaceIsShort,
+}
+
+/// Why a text says nothing about releasing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not known; set \"never\", \"at once\", \"after 7 days\" or \"when space is short\"")]
+pub struct ReleaseError(String);
+
+impl FromStr for Release {
+    type Err = ReleaseError;
+
+    fn from_str(text: &str) -> Result<Release, ReleaseError> {
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        match words[..] {
+            ["never"] => Ok(Release::Never),
+            ["at", "once"] => Ok(Release::AtOnce),
+            ["when", "space", "is", "short"] => Ok(Release::WhenSpaceIsShort),
+            ["after", ref rest @ ..] => match age(rest) {
+                Some(Trigger::Age { seconds }) => Ok(Release::After { seconds }),
+                _ => Err(ReleaseError(text.to_owned())),
+            },
+            _ => Err(ReleaseError(text.to_owned())),
+        }
+    }
+}
+
+impl Release {
+    /// Whether a tape that was verified then is to be released now.
+    #[must_use]
+    pub fn is_due(self, verified_unix_s: u64, now_unix_s: u64, is_space_short: bool) -> bool {
+        match self {
+            Release::Never => false,
+            Release::AtOnce => true,
+            Release::After { seconds } => now_unix_s.saturating_sub(verified_unix_s) >= seconds,
+            Release::WhenSpaceIsShort => is_space_short,
+        }
+    }
+}
+
 /// Something that happened to a tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
@@ -314,6 +367,24 @@ mod tests {
         ] {
             let message = text.parse::<Trigger>().unwrap_err().to_string();
             assert!(message.contains(part), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn verified_tapes_leave_the_disk_when_they_are_told_to() {
+        for (text, due) in [
+            ("never", [false, false, false]),
+            ("at once", [true, true, true]),
+            ("after 7 days", [false, true, false]),
+            ("when space is short", [false, false, true]),
+        ] {
+            let release: Release = text.parse().unwrap();
+            let week = 7 * DAY_SECONDS;
+            let looks = [(week - 1, false), (week, false), (0, true)];
+            assert_eq!(looks.map(|(now, is_short)| release.is_due(0, now, is_short)), due, "{text}");
+        }
+        for text in ["", "after", "after 0 days", "once", "at once more"] {
+            assert!(text.parse::<Release>().unwrap_err().to_string().contains("is not known"), "{text}");
         }
     }
 
