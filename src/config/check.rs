@@ -39,7 +39,7 @@ pub fn check_text(file: &Path, text: &str) -> Checked<Config> {
     let users = checker.users(&parsed);
     let space = checker.space(parsed.raw.space.take());
     let libraries = check_libraries(&mut checker, &parsed);
-    let copies = check_copies(&mut checker, &parsed, &libraries);
+    let copies = check_copies(&mut checker, &parsed);
     problems.finish(Some(Config { server, users, space, loaders, libraries, copies }))
 }
 

@@ -229,11 +229,7 @@ fn words(checker: &mut Checker<'_, '_>, label: &str, key: &str, list: &List<Stri
 }
 
 /// Checks every `[[copy]]` against the loaders and libraries of the file.
-pub(super) fn check_copies(
-    checker: &mut Checker<'_, '_>,
-    parsed: &Parsed,
-    libraries: &[LibraryConfig],
-) -> Vec<CopyConfig> {
+pub(super) fn check_copies(checker: &mut Checker<'_, '_>, parsed: &Parsed) -> Vec<CopyConfig> {
     let mut copies: Vec<CopyConfig> = Vec::new();
     for (index, table) in parsed.raw.copy.iter().enumerate() {
         let Some(copy) = one_copy(checker, parsed, index, table) else { continue };
@@ -259,9 +255,6 @@ pub(super) fn check_copies(
         let why =
             format!("[[{section}]]: is not served by this version yet; it was checked, and does nothing");
         checker.problems.warning(span, why);
-    }
-    for library in libraries.iter().filter(|library| copies.iter().all(|copy| copy.library != library.name)) {
-        tracing::debug!(library = library.name, "nothing is copied to it by itself");
     }
     copies
 }

@@ -119,7 +119,7 @@ impl<S: Store> Ledger<S> {
                 ledger.lines.insert(tape, line);
             }
         }
-        // Lost, it costs at most one look at the clock that is made up for once too often or not at all.
+        // Lost, it costs at most that times which passed while no server ran are not made up for.
         if let Ok(document) = ledger.read_one(&format!("{CLOCK}{ENDING}"))? {
             ledger.looked_unix_s = document.looked_unix_s.unwrap_or(0);
         }
@@ -143,7 +143,8 @@ impl<S: Store> Ledger<S> {
         &self.damages
     }
 
-    /// When the clock was last looked at for what is due, in seconds since 1970; 0 if never.
+    /// When the clock was last looked at for what is due, in seconds since 1970; 0 if that is not known: to begin with now
+    /// then, or the times of years would seem to have passed.
     #[must_use]
     pub fn looked_unix_s(&self) -> u64 {
         self.looked_unix_s

@@ -329,10 +329,7 @@ fn consider<'a>(facts: &Facts<'_>, tape: &'a TapeFacts) -> Result<Candidate<'a>,
         return skip(Skip::Empty);
     }
     let entry = observed(facts, tape);
-    let (work, cause, since_unix_s) = match work(facts, tape, &entry, is_asked) {
-        Ok(found) => found,
-        Err(verdict) => return Err(verdict),
-    };
+    let (work, cause, since_unix_s) = work(facts, tape, &entry, is_asked)?;
     if tape.place == TapePlace::Drive {
         return wait(Wait::InDrive);
     }

@@ -90,10 +90,10 @@ mod tests {
             Object::Filemark,
             Object::EndOfData,
         ];
-        for begin in 0..=5 {
-            let place = source.locate(begin).unwrap();
-            assert_eq!((place.block, place.file), (begin, [0, 0, 0, 1, 1, 2][begin as usize]));
-            for object in &expected[begin as usize..] {
+        for begin in 0..=5_usize {
+            let place = source.locate(begin as u64).unwrap();
+            assert_eq!((place.block, place.file), (begin as u64, [0, 0, 0, 1, 1, 2][begin]));
+            for object in &expected[begin..] {
                 assert_eq!(source.read(&mut buffer).unwrap(), *object);
             }
         }

@@ -24,6 +24,9 @@ use super::state::{Cartridge, Checkpoint, Extent, Mark, Own, Verification, Writt
 /// The longest record there is (SSC's 24 bits).
 pub const RECORD_BYTES_MAX: usize = (1 << 24) - 1;
 
+/// A step ends after so many objects, however short they are.
+const STEP_OBJECTS: u64 = 4096;
+
 /// What a read met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Object {
@@ -396,13 +399,13 @@ impl Transfer {
     ) -> Result<Phase, Fault> {
         let since = checkpoint.map_or(0, |checkpoint| checkpoint.record_bytes);
         let due = since.saturating_add(self.job.checkpoint_bytes);
-        let enough = self.moved_bytes.saturating_add(self.job.step_bytes);
+        let enough = self.enough(at);
         while at.place.block < self.extent.blocks {
             if at.record_bytes >= due {
                 let checkpoint = self.secure(at, drive, journal)?;
                 return Ok(Phase::Write { at, checkpoint: Some(checkpoint) });
             }
-            if self.moved_bytes >= enough {
+            if self.is_enough(at, enough) {
                 return Ok(Phase::Write { at, checkpoint });
             }
             let (object, mark) = self.next_of_tape(at.place.block, source)?;
@@ -417,6 +420,16 @@ impl Transfer {
         }
         journal.complete(self.extent)?;
         self.begin_verifying(at.place.block, source, drive, journal)
+    }
+
+    /// Where a step that begins at `at` ends: in bytes moved, and in objects.
+    fn enough(&self, at: Counted) -> (u64, u64) {
+        let bytes = self.moved_bytes.saturating_add(self.job.step_bytes);
+        (bytes, at.place.block.saturating_add(STEP_OBJECTS))
+    }
+
+    fn is_enough(&self, at: Counted, (bytes, blocks): (u64, u64)) -> bool {
+        self.moved_bytes >= bytes || at.place.block >= blocks
     }
 
     /// Makes what is written sure up to `at`, and keeps that.

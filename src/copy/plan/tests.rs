@@ -266,7 +266,7 @@ fn what_is_done_follows_from_what_is_known() {
     let older = Written { generation: 7, ..written(100) };
     for (entry, work, cause) in [
         (Entry::default(), Work::Whole, Cause::ByHand),
-        (state(failed.clone()), Work::GoOn { from_block: 40 }, Cause::Full),
+        (state(failed), Work::GoOn { from_block: 40 }, Cause::Full),
         (
             state(State::Stale { written: written(90), change: Change::Appended }),
             Work::GoOn { from_block: 90 },

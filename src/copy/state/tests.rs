@@ -27,8 +27,10 @@ fn failure(kind: FaultKind) -> Failure {
     Failure { kind, reason: "it broke".to_owned(), retry_unix_s: Some(9) }
 }
 
+type Action = fn(&mut Entry) -> bool;
+
 /// What can be asked of an entry, each in the form in which it is most likely to be taken: blocks 5 of generation 1.
-const ACTIONS: [(&str, fn(&mut Entry) -> bool); 12] = [
+const ACTIONS: [(&str, Action); 12] = [
     ("queue", |entry| entry.queue(Cause::ByHand, 1).is_ok()),
     ("unqueue", |entry| entry.unqueue().is_ok()),
     ("begin", |entry| entry.begin(written(1, 0), FIRST, 2).is_ok()),
@@ -165,10 +167,10 @@ fn a_restarted_server_goes_on_and_a_lost_copy_begins_with_nothing() {
 #[test]
 fn beginnings_are_remembered_once_and_not_without_end() {
     let mut entry = Entry::default();
-    for number in 0..20 {
+    for number in 0..20_u32 {
         entry.queue(Cause::ByHand, 1).unwrap();
         for _ in 0..2 {
-            entry.begin(written(number, 0), Mark::Record { bytes: 1, crc32c: number as u32 }, 2).unwrap();
+            entry.begin(written(number.into(), 0), Mark::Record { bytes: 1, crc32c: number }, 2).unwrap();
             entry.restart(3);
         }
         entry.unqueue().unwrap();

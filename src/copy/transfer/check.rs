@@ -194,9 +194,9 @@ impl Transfer {
         drive: &mut impl Drive,
         journal: &mut impl Journal,
     ) -> Result<Phase, Fault> {
-        let enough = self.moved_bytes.saturating_add(self.job.step_bytes);
+        let enough = self.enough(at);
         while at.place.block < self.extent.blocks {
-            if self.moved_bytes >= enough {
+            if self.is_enough(at, enough) {
                 return Ok(Phase::Compare { at, first, is_own });
             }
             let (object, mark) = self.next_of_tape(at.place.block, source)?;

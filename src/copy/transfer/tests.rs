@@ -298,8 +298,10 @@ fn appended() -> World {
     world
 }
 
+type Make = fn() -> World;
+
 /// Worlds whose next transfer has something to do.
-const WORLDS: [(&str, fn() -> World); 5] = [
+const WORLDS: [(&str, Make); 5] = [
     ("blank", || World::new(tape(), Cartridges::default())),
     ("appended", appended),
     ("overwritten", || overwritten(other(record(9, 20)))),
@@ -358,8 +360,8 @@ proptest! {
             (0_u64..60, any::<bool>(), 0..FaultKind::ALL.len(), blows(), any::<bool>()), 0..6),
         held in prop::option::of(items()),
     ) {
-        let cartridge = held.clone().map_or_else(Cartridges::default, Cartridges::holding);
-        let mut world = World::new(first.clone(), cartridge);
+        let is_held = held.is_some();
+        let mut world = World::new(first, held.map_or_else(Cartridges::default, Cartridges::holding));
         let was_foreign = incidents.iter().any(|incident| FaultKind::ALL[incident.2] == FaultKind::Foreign);
         for (operation, is_done, kind, blow, rewrites) in incidents {
             let incident = Incident { operation, is_done, kind: FaultKind::ALL[kind] };
@@ -377,7 +379,7 @@ proptest! {
             Err(fault) => {
                 // Only a cartridge that held something of its own is left alone, or one that was said to.
                 prop_assert_eq!(fault.kind, FaultKind::Foreign);
-                prop_assert!(held.is_some() || was_foreign);
+                prop_assert!(is_held || was_foreign);
             }
         }
     }
@@ -395,6 +397,31 @@ proptest! {
             prop_assert_eq!(world.kept.entry.phase(), Known::Failed);
         }
     }
+}
+
+/// Nothing but filemarks: a step ends all the same, so that it can be stopped.
+#[test]
+fn a_step_ends_after_many_objects_that_have_no_bytes() {
+    let mut world = World::new(vec![Item::Filemark; 10_000], Cartridges::default());
+    world.kept.is_blind = true;
+    world.kept.entry.queue(crate::copy::state::Cause::ByHand, 0).unwrap();
+    let mut transfer = Transfer::new(Job {
+        tape: "T".to_owned(),
+        cartridge: Cartridge { barcode: "T".to_owned(), serial: None },
+        written: None,
+        own: Vec::new(),
+        goal: Goal::Copy,
+        verification: Some(Verification::ReadBack),
+        needed_bytes: 0,
+        checkpoint_bytes: 50,
+        step_bytes: 1 << 20,
+    });
+    let mut steps = 0;
+    while transfer.step(&mut world.tape, &mut world.drive, &mut world.kept).unwrap() == Step::More {
+        steps += 1;
+    }
+    assert_eq!(steps, 1 + 3 + 2, "looking, writing, reading back");
+    world.assert_copied();
 }
 
 #[test]

@@ -39,9 +39,9 @@ impl Transfer {
         drive: &mut impl Drive,
         journal: &mut impl Journal,
     ) -> Result<Phase, Fault> {
-        let enough = self.moved_bytes.saturating_add(self.job.step_bytes);
+        let enough = self.enough(at);
         while at.place.block < blocks {
-            if self.moved_bytes >= enough {
+            if self.is_enough(at, enough) {
                 return Ok(Phase::Verify { at, blocks });
             }
             let (object, mark) = self.next_of_tape(at.place.block, source)?;

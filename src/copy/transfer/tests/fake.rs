@@ -105,8 +105,8 @@ impl Cartridges {
         if self.is_write_protected {
             return Err(Fault::new(FaultKind::WriteProtected, "write-protected"));
         }
-        let used: u64 = self.items[..at].iter().map(Item::bytes).sum();
-        if self.capacity_bytes.is_some_and(|capacity| used + item.bytes() > capacity) {
+        let used = || self.items[..at].iter().map(Item::bytes).sum::<u64>();
+        if self.capacity_bytes.is_some_and(|capacity| used() + item.bytes() > capacity) {
             return Err(Fault::new(FaultKind::Full, "full"));
         }
         self.writes += 1;
