@@ -442,7 +442,7 @@ fn libraries_and_copies_mean_what_they_say() {
     let example = ["backup", "attic", "elsewhere"].iter().fold(example_uncommented(), |text, name| {
         text.replace(&format!("/etc/tapesilo/{name}.password"), "pw")
     });
-    let text = format!("{example}{}", "[[copy]]\nloader = \"vault\"\nlibrary = \"images\"\n");
+    let text = format!("{example}\n{}", "[[copy]]\nloader = \"vault\"\nlibrary = \"images\"\n");
     let checked = check_text(&scratch.path().join("t.toml"), &text);
     assert_eq!(checked.errors, []);
     let config = checked.value.unwrap();
