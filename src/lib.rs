@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod copy;
 mod files;
 pub mod mover;
 pub mod names;

@@ -287,7 +287,7 @@ fn what_works_but_should_be_known_is_a_warning() {
     let text = "[server]\nmetrics = \"127.0.0.1:9464\"\n[space]\n[[user]]\nname = \"u\"\npassword_file = \"open\"\n\
                 [[loader]]\nname = \"va\"\npath = \"a\"\nnew_tape_at_end_of_medium = true\ncompression = \"none\"\n\
                 [[loader]]\nname = \"vault\"\npath = \"b\"\ntape_family = \"VA\"\n[[library]]\nname = \"attic\"\n\
-                x = [1]\n[[copy]]\nloader = \"va\"\n";
+                driver = \"directory\"\npath = \"attic\"\n[[copy]]\nloader = \"va\"\nlibrary = \"attic\"\n";
     let checked = check_text(&scratch.path().join("t.toml"), text);
     assert_eq!(checked.errors, []);
     assert_eq!(
@@ -296,12 +296,206 @@ fn what_works_but_should_be_known_is_a_warning() {
             "t.toml:6: user \"u\": password_file: open can be read by everyone (mode 0644); run: chmod o-r open",
             "t.toml:15: loader \"vault\": tape_family: \"VA\" is loader \"va\"'s too, so two tapes may bear one \
              barcode; choose another",
-            "t.toml:16: [[library]]: is not served by this version yet; ignored",
-            "t.toml:19: [[copy]]: is not served by this version yet; ignored",
+            "t.toml:16: [[library]]: is not served by this version yet; it was checked, and does nothing",
+            "t.toml:20: [[copy]]: is not served by this version yet; it was checked, and does nothing",
         ]
     );
     let empty = check_text(Path::new("t.toml"), "# nothing\n");
     assert_eq!(empty.warnings.len(), 2, "no user, no loader: {:?}", empty.warnings);
+}
+
+const LIBRARY: &str = "[[library]]\nname = \"a\"\ndriver = \"directory\"\npath = \"a\"\n";
+const COPY: &str = "[[copy]]\nloader = \"v\"\nlibrary = \"a\"\n";
+
+#[test]
+fn each_mistake_in_a_library_is_one_line_with_its_place() {
+    let scsi = "name = \"s\"\ndriver = \"scsi\"\n";
+    let iscsi = format!("{scsi}portal = \"h\"\ntarget = \"t\"\n");
+    let ndmp =
+        "name = \"n\"\ndriver = \"ndmp\"\nuser = \"u\"\npassword_file = \"pw\"\nrobot_device = \"mc0\"\n";
+    let drives = "drive_devices = [\"nst0\"]\n";
+    for (keys, expected) in [
+        (
+            "driver = \"scsi\"\nchanger_serial = \"1\"".to_owned(),
+            "1: library number 1: name: is missing; set it",
+        ),
+        (
+            "name = \"a b\"\ndriver = \"directory\"\npath = \"p\"".to_owned(),
+            "2: library \"a b\": name: use 1 to 32 of A-Z, a-z, 0-9, _ and -",
+        ),
+        ("name = \"a\"".to_owned(), "1: library \"a\": driver: is missing; set it"),
+        (
+            "name = \"a\"\ndriver = \"floppy\"".to_owned(),
+            "3: library \"a\": driver: \"floppy\" is not known; set \"scsi\", \"ndmp\" or \"directory\"",
+        ),
+        (
+            "name = \"a\"\ndriver = \"object-store\"".to_owned(),
+            "3: library \"a\": driver: \"object-store\" is not in this version; set \"scsi\", \"ndmp\" or \"directory\"",
+        ),
+        ("name = \"a\"\ndriver = \"directory\"".to_owned(), "1: library \"a\": path: is missing; set it"),
+        (
+            "name = \"a\"\ndriver = \"directory\"\npath = \"p\"\nportal = \"h\"".to_owned(),
+            "5: library \"a\": portal: belongs to driver \"scsi\"; remove it",
+        ),
+        (
+            "name = \"a\"\ndriver = \"directory\"\npath = \"p\"\ndrive_devices = [\"d\"]".to_owned(),
+            "5: library \"a\": drive_devices: belongs to driver \"ndmp\"; remove it",
+        ),
+        (scsi.to_owned(), "1: library \"s\": changer_serial: is missing; set it"),
+        (
+            format!("{scsi}changer_serial = \"\""),
+            "4: library \"s\": changer_serial: use 1 to 64 printable ASCII characters without blanks",
+        ),
+        (format!("{scsi}portal = \"h\""), "1: library \"s\": target: is missing; set it"),
+        (
+            format!("{scsi}target = \"t\"\nportal = \"h:0\""),
+            "5: library \"s\": portal: \"h:0\" is not a host with or without a port, such as \"192.0.2.20:3260\"",
+        ),
+        (format!("{iscsi}chap_user = \"u\""), "1: library \"s\": chap_secret_file: is missing; set it"),
+        (
+            format!("{iscsi}chap_user = \"u\"\nchap_secret_file = \"none\""),
+            "7: library \"s\": chap_secret_file: none: No such file or directory (os error 2); create it with the password in it",
+        ),
+        (
+            format!("{scsi}changer_serial = \"1\"\nchap_user = \"u\""),
+            "5: library \"s\": chap_user: is for iSCSI; set portal and target, or remove it",
+        ),
+        (
+            format!("{iscsi}drive_serials = [\"1\", \"1\"]"),
+            "6: library \"s\": drive_serials: \"1\" stands there twice; remove one",
+        ),
+        (format!("{ndmp}{drives}"), "1: library \"n\": address: is missing; set it"),
+        (format!("{ndmp}address = \"h\""), "1: library \"n\": drive_devices: is missing; set it"),
+        (
+            format!("{ndmp}{drives}address = \"a b\""),
+            "8: library \"n\": address: \"a b\" is not a host with or without a port, such as \"192.0.2.20:10000\"",
+        ),
+    ] {
+        let found = errors_of(&format!("[[library]]\n{keys}\n"));
+        assert_eq!(found, [format!("t.toml:{expected}")], "{keys}");
+    }
+    let twice = errors_of(&format!("{LIBRARY}{LIBRARY}"));
+    assert_eq!(twice, ["t.toml:6: library \"a\": name: is used twice; give each library another name"]);
+}
+
+#[test]
+fn each_mistake_in_a_copy_is_one_line_with_its_place() {
+    for (key, expected) in [
+        ("match = \"name\"", "match: \"name\" is not known; set \"barcode\" or \"slot\""),
+        ("verify = \"yes\"", "verify: \"yes\" is not known; set \"read-back\" or \"counts\" or \"none\""),
+        (
+            "when = [\"nightly\"]",
+            "when: \"nightly\" is not known; write \"unload\", \"full\", \"eject\", \"age 7 days\", \"free 20 %\" or a cron \
+             line",
+        ),
+        ("when = [\"0 25 * * *\"]", "when: \"0 25 * * *\" \"25\" is not an hour (0 to 23)"),
+        ("when = []", "when: the list is empty; remove the key to copy only when asked"),
+        (
+            "hours = \"20-6\"",
+            "hours: \"20-6\" is not a window of hours; write two different times of day, such as \"20:00-06:00\"",
+        ),
+        (
+            "time_zone = \"Mars/Olympus\"",
+            "time_zone: \"Mars/Olympus\" is not known on this host; set one such as \"Europe/Berlin\", or \"UTC\"",
+        ),
+        (
+            "barcodes = [\"vlt*\"]",
+            "barcodes: \"vlt*\" is not a pattern of barcodes; use 1 to 64 of A-Z, 0-9, * and ?",
+        ),
+        ("priority = 0", "priority: 0 is out of range (1..=9); set a positive number"),
+        ("drives = 65", "drives: 65 is out of range (1..=64); set one within it"),
+        ("attempts = 101", "attempts: 101 is out of range (1..=100); set one within it"),
+        ("checkpoint = \"1 MiB\"", "checkpoint: 1 MiB is too little; set 64 MiB or more"),
+        ("bandwidth = 10", "bandwidth: 10 B is too little; set 1 MB or more"),
+        (
+            "release = \"soon\"",
+            "release: \"soon\" is not known; set \"never\", \"at once\", \"after 7 days\" or \"when space is short\"",
+        ),
+    ] {
+        let found = errors_of(&format!("{USER}{LOADER}{LIBRARY}{COPY}{key}\n"));
+        assert_eq!(found, [format!("t.toml:14: copy number 1: {expected}")], "{key}");
+    }
+    for (text, expected) in [
+        (
+            format!("{LOADER}{LIBRARY}{COPY}verify = \"counts\"\nrelease = \"at once\"\n"),
+            "12: copy number 1: release: only what was read back may leave the disk; set verify = \"read-back\", or \
+             release = \"never\"",
+        ),
+        (format!("{LOADER}{COPY}"), "6: copy number 1: library: there is no library \"a\"; known: none"),
+        (format!("{LIBRARY}{COPY}"), "6: copy number 1: loader: there is no loader \"v\"; known: none"),
+        (format!("{LIBRARY}[[copy]]\nlibrary = \"a\"\n"), "5: copy number 1: loader: is missing; set it"),
+        (
+            format!(
+                "{LOADER}[[loader]]\nname = \"w\"\npath = \"w\"\n{LIBRARY}{COPY}[[copy]]\nloader = \"w\"\nlibrary = \"a\"\n\
+                 match = \"slot\"\n"
+            ),
+            "17: copy number 2: match: library \"a\" gets another loader's tapes too, so slots cannot be matched; use \
+             \"barcode\" for both",
+        ),
+    ] {
+        assert_eq!(errors_of(&text), [format!("t.toml:{expected}")], "{text}");
+    }
+}
+
+#[test]
+fn libraries_and_copies_mean_what_they_say() {
+    let scratch = scratch();
+    let example = ["backup", "attic", "elsewhere"].iter().fold(example_uncommented(), |text, name| {
+        text.replace(&format!("/etc/tapesilo/{name}.password"), "pw")
+    });
+    let text = format!("{example}\n{}", "[[copy]]\nloader = \"vault\"\nlibrary = \"images\"\n");
+    let checked = check_text(&scratch.path().join("t.toml"), &text);
+    assert_eq!(checked.errors, []);
+    let config = checked.value.unwrap();
+    let [attic, elsewhere, images] = &config.libraries[..] else { panic!("three libraries") };
+    let config::Driver::Scsi(scsi) = &attic.driver else { panic!("scsi") };
+    let iscsi = scsi.iscsi.as_ref().unwrap();
+    assert_eq!(attic.tape_capacity_bytes, Some(12_000_000_000_000));
+    assert_eq!(
+        (iscsi.portal.as_str(), iscsi.target.as_str()),
+        ("192.0.2.20:3260", "iqn.2026-01.com.example:attic")
+    );
+    assert_eq!(iscsi.chap.as_ref().unwrap().password.expose(), b"secret");
+    assert_eq!(scsi.drive_serials, ["DRV0001", "DRV0002"]);
+    let config::Driver::Ndmp(ndmp) = &elsewhere.driver else { panic!("ndmp") };
+    assert_eq!((ndmp.address.as_str(), ndmp.login.user.as_str()), ("192.0.2.30:10000", "tapesilo"));
+    assert!(matches!(&images.driver, config::Driver::Directory { path } if path == Path::new("/mnt/images")));
+    let [full, plain] = &config.copies[..] else { panic!("two copies") };
+    assert_eq!(full.schedule.triggers.len(), 2);
+    assert_eq!(full.schedule.hours.as_ref().unwrap().to_string(), "20:00-06:00");
+    assert_eq!(full.policy.drives_max, Some(1));
+    assert_eq!((full.bandwidth_bytes_per_second, full.retries.attempts_max), (Some(200_000_000), 6));
+    assert!(full.policy.barcodes[0].matches("VLT001L8"));
+    // What the example shows as defaults is what is meant where nothing is said.
+    assert_eq!((plain.priority, plain.checkpoint_bytes), (full.priority, full.checkpoint_bytes));
+    assert_eq!(
+        (plain.policy.matching, plain.policy.verification),
+        (full.policy.matching, full.policy.verification)
+    );
+    assert_eq!((plain.retries, plain.release), (full.retries, full.release));
+    assert!(plain.schedule.triggers.is_empty() && plain.policy.barcodes.is_empty());
+    assert_eq!((plain.policy.drives_max, plain.bandwidth_bytes_per_second), (None, None));
+}
+
+#[test]
+fn hosts_are_taken_with_and_without_ports() {
+    for (written, meant) in [
+        ("192.0.2.1", "192.0.2.1:10000"),
+        ("nas-1.example:10001", "nas-1.example:10001"),
+        ("[::1]:9", "[::1]:9"),
+        ("[::1]", "[::1]:10000"),
+        ("2001:db8::7", "[2001:db8::7]:10000"),
+    ] {
+        let scratch = scratch();
+        let text = format!(
+            "[[library]]\nname = \"n\"\ndriver = \"ndmp\"\naddress = \"{written}\"\nuser = \"u\"\npassword_file = \"pw\"\n\
+             robot_device = \"mc0\"\ndrive_devices = [\"nst0\"]\n"
+        );
+        let checked = check_text(&scratch.path().join("t.toml"), &text);
+        let libraries = checked.value.unwrap_or_else(|| panic!("{written}: {:?}", checked.errors)).libraries;
+        let config::Driver::Ndmp(ndmp) = &libraries[0].driver else { panic!("ndmp") };
+        assert_eq!(ndmp.address, meant);
+    }
 }
 
 #[test]
@@ -415,8 +609,10 @@ fn example_uncommented() -> String {
 fn the_example_file_is_valid_with_and_without_its_comments() {
     let scratch = scratch();
     let password = scratch.path().join("pw").display().to_string();
-    for (text, loaders, warnings) in [(example(), 1, 0), (example_uncommented(), 1, 2)] {
-        let text = text.replace("/etc/tapesilo/backup.password", &password);
+    for (text, loaders, warnings) in [(example(), 1, 0), (example_uncommented(), 1, 4)] {
+        let text = ["backup", "attic", "elsewhere"]
+            .iter()
+            .fold(text, |text, name| text.replace(&format!("/etc/tapesilo/{name}.password"), &password));
         let checked = check_text(&scratch.path().join("tapesilo.toml"), &text);
         assert_eq!(checked.errors, []);
         assert_eq!(checked.warnings.len(), warnings, "{:?}", checked.warnings);

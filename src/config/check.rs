@@ -1,7 +1,7 @@
 //! From the file as written to the model: every semantic check, its message and its line.
 //!
 //! One function a section, and no early return: all problems come out at once. A key that could not be read was
-//! reported by `parse` already and only gets its default here. `[[loader]]` is in `check_loader`. Password files
+//! reported by `parse` already and only gets its default here. `[[loader]]` is in `check_loader`, `[[library]]` and `[[copy]]` in `check_library`. Password files
 //! are read here, because a user without a usable password is a configuration error; nothing else is opened.
 
 use std::fmt;
@@ -16,6 +16,7 @@ use std::str::FromStr;
 
 use toml::Spanned;
 
+use super::check_library::{check_copies, check_libraries};
 use super::check_loader::check_loaders;
 use super::model::{AuthKinds, Config, Server, Space, User, limits};
 use super::network::Network;
@@ -37,8 +38,9 @@ pub fn check_text(file: &Path, text: &str) -> Checked<Config> {
     let loaders = check_loaders(&mut checker, &parsed, &server);
     let users = checker.users(&parsed);
     let space = checker.space(parsed.raw.space.take());
-    checker.not_served_yet(&parsed);
-    problems.finish(Some(Config { server, users, space, loaders }))
+    let libraries = check_libraries(&mut checker, &parsed);
+    let copies = check_copies(&mut checker, &parsed);
+    problems.finish(Some(Config { server, users, space, loaders, libraries, copies }))
 }
 
 /// Carries what every section's checks need.
@@ -172,7 +174,8 @@ impl Checker<'_, '_> {
             );
         }
         let password_file = self.required(&required, "password_file", raw.password_file.as_ref());
-        let password = raw.password_file.as_ref().and_then(|field| self.password(&label, field));
+        let password =
+            raw.password_file.as_ref().and_then(|field| self.password(&label, "password_file", field));
         let auth = self.auth(&label, &raw.auth);
         let allow = raw.allow.as_ref().map(|list| {
             let remedy = "remove the key to let the user come from anywhere";
@@ -183,7 +186,8 @@ impl Checker<'_, '_> {
         Some(User { name: name?, password: password?, auth, allow: allow.unwrap_or_default(), loaders })
     }
 
-    fn password(&mut self, label: &str, field: &Spanned<String>) -> Option<Secret> {
+    /// The password in the file that a key names.
+    pub(super) fn password(&mut self, label: &str, key: &str, field: &Spanned<String>) -> Option<Secret> {
         let path = self.resolve(field.get_ref());
         match read_password(&path) {
             Ok((password, mode)) => {
@@ -191,12 +195,12 @@ impl Checker<'_, '_> {
                     let path = path.display();
                     let why =
                         format!("{path} can be read by everyone (mode {mode:04o}); run: chmod o-r {path}");
-                    self.problems.warning(field.span(), format_args!("{label}: password_file: {why}"));
+                    self.problems.warning(field.span(), format_args!("{label}: {key}: {why}"));
                 }
                 Some(password)
             }
             Err(why) => {
-                self.bad(label, "password_file", field, format!("{}: {why}", path.display()));
+                self.bad(label, key, field, format!("{}: {why}", path.display()));
                 None
             }
         }
@@ -269,15 +273,6 @@ impl Checker<'_, '_> {
         Space { alert_percent, stop_percent }
     }
 
-    /// Sections of the contract that a later version serves.
-    fn not_served_yet(&mut self, parsed: &Parsed) {
-        let tables = parsed.raw.library.iter().map(|table| ("library", table));
-        for (section, table) in tables.chain(parsed.raw.copy.iter().map(|table| ("copy", table))) {
-            let why = format!("[[{section}]]: is not served by this version yet; ignored");
-            self.problems.warning(table.span(), why);
-        }
-    }
-
     /// An error at a key: `section: key: why`.
     pub(super) fn bad<T>(&mut self, section: &str, key: &str, field: &Spanned<T>, why: impl fmt::Display) {
         self.problems.error(field.span(), format_args!("{section}: {key}: {why}"));
@@ -336,7 +331,7 @@ impl Checker<'_, '_> {
     }
 
     /// A list whose elements parse to `T` and differ; each bad element is an error of its own.
-    fn parsed_list<T: FromStr<Err: fmt::Display> + PartialEq>(
+    pub(super) fn parsed_list<T: FromStr<Err: fmt::Display> + PartialEq>(
         &mut self,
         section: &str,
         key: &str,

@@ -105,7 +105,8 @@ fn one_loader(
     })
 }
 
-fn is_loader_name(name: &str) -> bool {
+/// What becomes part of device names and directories'.
+pub(super) fn is_loader_name(name: &str) -> bool {
     (1..=limits::NAME_BYTES_MAX).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }

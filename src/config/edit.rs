@@ -140,7 +140,7 @@ impl Edit {
     /// its name out of the users' lists.
     ///
     /// # Errors
-    /// [`EditError`]; nothing is changed. A user who could see no loader any more is one.
+    /// [`EditError`]; nothing is changed. A user who could see no loader any more is one, and a copy that had none.
     pub fn remove_loader(self, name: &str) -> Result<PreparedEdit, EditError> {
         let blind = self.config.users.iter().find(|user| {
             user.loaders.as_ref().is_some_and(|loaders| loaders.iter().all(|loader| loader == name))
@@ -149,6 +149,13 @@ impl Edit {
             return Err(EditError::Refused(format!(
                 "user {:?} may see loader {name:?} only; take that user out of {} or let it see another loader first",
                 user.name,
+                self.file.display()
+            )));
+        }
+        if let Some(copy) = self.config.copies.iter().find(|copy| copy.loader == name) {
+            return Err(EditError::Refused(format!(
+                "loader {name:?} is copied to library {:?}; take that [[copy]] out of {} first",
+                copy.library,
                 self.file.display()
             )));
         }

@@ -73,6 +73,8 @@ fn embedded(directory: &Path, password: Option<Secret>) -> Config {
         },
         users: password.map(user).into_iter().collect(),
         space: Space { alert_percent: 6, stop_percent: 5 },
+        libraries: Vec::new(),
+        copies: Vec::new(),
         loaders: vec![LoaderConfig {
             name: "demo".to_owned(),
             path: directory.join("demo"),

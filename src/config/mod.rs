@@ -6,9 +6,11 @@
 //! `edit` changes the file for the operator. Nothing here opens a device or a socket; a tape's directory is only named, never touched.
 
 mod check;
+mod check_library;
 mod check_loader;
 mod edit;
 mod embedded;
+mod library;
 mod load;
 mod model;
 mod network;
@@ -21,6 +23,7 @@ mod size;
 pub use check::check_text;
 pub use edit::{Edit, EditError, PreparedEdit};
 pub use embedded::{EMBEDDED_DIRECTORY, EMBEDDED_USER, embedded_default, embedded_preview, password_path};
+pub use library::{CopyConfig, Driver, IscsiTarget, LibraryConfig, Login, NdmpLibrary, ScsiLibrary};
 pub use load::{ConfigOrigin, DEFAULT_CONFIG_FILE, Loaded, backup_path, find, load_file, locate, read_file};
 pub use model::{AuthKinds, Compression, Config, LoaderConfig, Server, Space, User, limits};
 pub use network::{Network, NetworkError};

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::library::{CopyConfig, LibraryConfig};
 use super::network::Network;
 use super::secret::Secret;
 use crate::scsi::personality::Personality;
@@ -24,6 +25,10 @@ pub struct Config {
     pub space: Space,
     /// `[[loader]]`, in the order of the file; names are unique and no loader lies in another's directory.
     pub loaders: Vec<LoaderConfig>,
+    /// `[[library]]`, in the order of the file; names are unique. Not served by this version yet.
+    pub libraries: Vec<LibraryConfig>,
+    /// `[[copy]]`, in the order of the file; loaders and libraries are the file's. Not served by this version yet.
+    pub copies: Vec<CopyConfig>,
 }
 
 /// `[server]`: addresses, state and limits of the process.
@@ -183,6 +188,18 @@ pub mod limits {
     pub const PERCENT: RangeInclusive<u32> = 0..=99;
     /// `tape_capacity`, at least: 1 MiB.
     pub const TAPE_CAPACITY_BYTES_MIN: u64 = 1 << 20;
+    /// `priority` of a copy, 1 being the first.
+    pub const PRIORITY: RangeInclusive<u32> = 1..=9;
+    /// `attempts` of a copy.
+    pub const ATTEMPTS: RangeInclusive<u32> = 1..=100;
+    /// `checkpoint`, at least: 64 MiB. Each one makes the drive stop and write out.
+    pub const CHECKPOINT_BYTES_MIN: u64 = 64 << 20;
+    /// `bandwidth`, at least: 1 MB a second.
+    pub const BANDWIDTH_BYTES_MIN: u64 = 1_000_000;
+    /// Longest iSCSI name (RFC 7143 4.2.7.1).
+    pub const ISCSI_NAME_BYTES_MAX: usize = 223;
+    /// Longest device name of another server, and serial number.
+    pub const DEVICE_BYTES_MAX: usize = 255;
     /// Longest loader name: device names must fit what DMAs show.
     pub const NAME_BYTES_MAX: usize = 32;
     /// Longest user name and device alias.

@@ -26,9 +26,8 @@ pub(super) struct RawConfig {
     pub(super) user: Vec<Spanned<RawUser>>,
     pub(super) space: Field<RawSpace>,
     pub(super) loader: Vec<Spanned<RawLoader>>,
-    // Part of the contract, read by a later version: taken as they are.
-    pub(super) library: Vec<Spanned<toml::Table>>,
-    pub(super) copy: Vec<Spanned<toml::Table>>,
+    pub(super) library: Vec<Spanned<RawLibrary>>,
+    pub(super) copy: Vec<Spanned<RawCopy>>,
 }
 
 /// `[server]`
@@ -83,6 +82,48 @@ pub(super) struct RawLoader {
     pub(super) aliases: Option<BTreeMap<String, Spanned<String>>>,
 }
 
+/// `[[library]]`; which keys belong to which driver is `check_library`'s to say.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLibrary {
+    pub(super) name: Field<String>,
+    pub(super) driver: Field<String>,
+    pub(super) tape_capacity: Field<ByteSize>,
+    pub(super) portal: Field<String>,
+    pub(super) target: Field<String>,
+    pub(super) chap_user: Field<String>,
+    pub(super) chap_secret_file: Field<String>,
+    pub(super) changer_serial: Field<String>,
+    pub(super) drive_serials: List<String>,
+    pub(super) address: Field<String>,
+    pub(super) user: Field<String>,
+    pub(super) password_file: Field<String>,
+    pub(super) robot_device: Field<String>,
+    pub(super) drive_devices: List<String>,
+    pub(super) path: Field<String>,
+}
+
+/// `[[copy]]`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawCopy {
+    pub(super) loader: Field<String>,
+    pub(super) library: Field<String>,
+    #[serde(rename = "match")]
+    pub(super) matching: Field<String>,
+    pub(super) when: List<String>,
+    pub(super) hours: Field<String>,
+    pub(super) time_zone: Field<String>,
+    pub(super) barcodes: List<String>,
+    pub(super) verify: Field<String>,
+    pub(super) priority: Field<WholeNumber>,
+    pub(super) drives: Field<WholeNumber>,
+    pub(super) bandwidth: Field<ByteSize>,
+    pub(super) checkpoint: Field<ByteSize>,
+    pub(super) attempts: Field<WholeNumber>,
+    pub(super) release: Field<String>,
+}
+
 /// A TOML integer; a type of its own so that a wrong type is answered in the operator's words.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct WholeNumber(pub(super) i64);
@@ -117,6 +158,8 @@ pub fn known_keys() -> Vec<(&'static str, &'static str)> {
         ("user", fields_of::<RawUser>()),
         ("space", fields_of::<RawSpace>()),
         ("loader", fields_of::<RawLoader>()),
+        ("library", fields_of::<RawLibrary>()),
+        ("copy", fields_of::<RawCopy>()),
     ]
     .into_iter()
     .flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))

@@ -133,6 +133,20 @@ fn the_users_lists_lose_the_name_and_a_user_who_saw_no_other_is_an_error() {
 }
 
 #[test]
+fn a_loader_that_is_copied_is_not_taken_out_and_copies_stay_as_they_are() {
+    let copy = "[[library]]\nname = \"l\"\ndriver = \"directory\"\npath = \"l\"\n# nightly\n[[copy]]\nloader = \"a\"\n\
+                library = \"l\"\n";
+    let (_scratch, file) = site(&format!("{FILE}{copy}"));
+    let refused = Edit::open(&file).unwrap().remove_loader("a").unwrap_err().to_string();
+    assert!(
+        refused.contains("loader \"a\" is copied to library \"l\"; take that [[copy]] out of"),
+        "{refused}"
+    );
+    Edit::open(&file).unwrap().remove_loader("b").unwrap().commit().unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{FILE}{copy}").replace(B, ""));
+}
+
+#[test]
 fn a_file_that_is_wrong_already_is_not_touched_and_its_backup_neither() {
     let (scratch, file) = site("[server\n");
     fs::write(backup_path(&file), FILE).unwrap();
