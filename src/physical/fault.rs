@@ -142,7 +142,7 @@ impl FaultKind {
             Self::WrongMedium => "it cannot use this kind of cartridge; use another one",
             Self::EndOfMedium => "its cartridge is full; use another one",
             Self::EndOfData => "nothing is recorded there",
-            Self::Reset => "it was reset, its position is lost; go on from the last checkpoint",
+            Self::Reset => "it was reset or switched on; look again where everything stands",
             Self::MediumChanged => "its cartridges may have been changed; look again which are there",
             Self::PositionLost => "its tape does not stand where it must; position it anew",
             Self::Reserved => "another host has reserved it; release it there",

@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_end_of_data_is_said_in_three_ways_and_early_warning_in_three() {
-        let sense = |key, ascq, flags| {
+        let sense = |key: u8, ascq: u8, flags: u8| {
             SenseData::parse(&[0x70, 0, key | flags, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, ascq]).unwrap()
         };
         for (key, ascq) in [(0, 5), (8, 5), (8, 0)] {

@@ -268,7 +268,10 @@ impl Session {
             NOP_IN => {}
             ASYNCHRONOUS => self.take_event(header.0[36])?,
             REJECT => {
-                return Err(protocol(format!("the target rejects what it got (reason {:02x}h)", header.0[2])));
+                return Err(protocol(format!(
+                    "the target rejects what it got (reason {:02x}h)",
+                    header.0[2]
+                )));
             }
             // A response to a command that nobody waits for any more cannot be: giving up ends the session.
             other => {

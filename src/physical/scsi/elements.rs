@@ -72,6 +72,8 @@ pub(super) struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identifier {
     text: String,
+    /// What stands behind vendor and product, if it is made of these three.
+    tail: Option<String>,
     /// The report ended within it: the end of the text is missing.
     is_cut: bool,
 }
@@ -79,12 +81,14 @@ pub(super) struct Identifier {
 impl Identifier {
     /// Whether it is the drive with this serial number: the text is the number, or ends with it (behind vendor and product).
     pub(super) fn is_of(&self, serial: &str) -> bool {
-        !self.is_cut && (self.text == serial || self.text.rsplit(' ').next() == Some(serial))
+        let is_it = |text: &str| text == serial || text.rsplit(' ').next() == Some(serial);
+        !self.is_cut && (is_it(&self.text) || self.tail.as_deref() == Some(serial))
     }
 
     /// Whether it may be, as far as it came.
     pub(super) fn may_be_of(&self, serial: &str) -> bool {
-        self.is_of(serial) || (self.is_cut && !self.text.is_empty() && serial.starts_with(&self.text))
+        let begins = |text: &str| !text.is_empty() && serial.starts_with(text);
+        self.is_of(serial) || (self.is_cut && begins(self.tail.as_ref().unwrap_or(&self.text)))
     }
 }
 
@@ -136,13 +140,18 @@ fn parse_report(bytes: &[u8], length: usize, volume_tags: u8) -> Option<Report> 
 fn parse_identifier(bytes: &[u8], length: usize) -> Option<Identifier> {
     const ASCII: u8 = 2;
     const UTF_8: u8 = 3;
+    const T10_VENDOR: u8 = 1;
+    /// Of vendor and product.
+    const HEAD_BYTES: usize = 24;
     let (header, identifier) = bytes.split_first_chunk::<4>()?;
     let stated = usize::from(header[3]).min(length.saturating_sub(4));
     if stated == 0 || !matches!(header[0] & 0x0f, 0 | ASCII | UTF_8) {
         return None;
     }
     let came = &identifier[..identifier.len().min(stated)];
-    Some(Identifier { text: text(came), is_cut: came.len() < stated })
+    let has_head = header[1] & 0x0f == T10_VENDOR && stated > HEAD_BYTES;
+    let tail = has_head.then(|| text(came.get(HEAD_BYTES..).unwrap_or_default()));
+    Some(Identifier { text: text(came), tail, is_cut: came.len() < stated })
 }
 
 fn three_bytes(bytes: &[u8]) -> usize {
@@ -219,8 +228,18 @@ mod tests {
 
     #[test]
     fn a_serial_number_may_stand_behind_vendor_and_product() {
-        let identifier = Identifier { text: "HP      Ultrium 5-SCSI  HU1234".into(), is_cut: false };
+        let mut bytes = vec![2, 1, 0, 34];
+        bytes.extend(b"HP      Ultrium 5-SCSI  HU1234    ");
+        let identifier = parse_identifier(&bytes, bytes.len()).unwrap();
         assert!(identifier.is_of("HU1234") && !identifier.is_of("1234") && !identifier.may_be_of("HP"));
+        // As tgt sends that of its last drive.
+        let cut = parse_identifier(&bytes[..30], bytes.len()).unwrap();
+        assert!(
+            cut.may_be_of("HU1234")
+                && !cut.is_of("HU1234")
+                && !cut.may_be_of("XX1234")
+                && !cut.may_be_of("HP1")
+        );
     }
 
     proptest! {
