@@ -219,7 +219,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_can_hurt(bytes in prop::collection::vec(any::<u8>(), 0..300), code in 0x70u8..0x74) {
-            SenseData::parse(&bytes);
+            let _ = SenseData::parse(&bytes);
             let mut bytes = bytes;
             if let Some(first) = bytes.first_mut() { *first = code; }
             if let Some(sense) = SenseData::parse(&bytes) {

@@ -151,6 +151,12 @@ impl IscsiTransport {
         Ok(Self { target: target.clone(), lun, isid, shared, keeper: Some(keeper) })
     }
 
+    /// Whether headers and data carry digests, as both sides agreed; none without a session.
+    #[must_use]
+    pub fn digests(&self) -> Option<(bool, bool)> {
+        self.shared.lock().session.as_ref().map(Session::digests)
+    }
+
     /// REPORT LUNS, whatever it says in at most [`UNITS_MAX`] units.
     fn report_luns(&mut self, limit: &Limit) -> Result<Vec<[u8; 8]>, TransportError> {
         const BYTES: usize = 8 + 8 * UNITS_MAX;

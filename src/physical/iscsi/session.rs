@@ -50,6 +50,10 @@ impl Session {
         })
     }
 
+    pub(super) fn digests(&self) -> (bool, bool) {
+        (self.wire.header_digest, self.wire.data_digest)
+    }
+
     pub(super) fn execute(
         &mut self,
         lun: [u8; 8],

@@ -31,6 +31,9 @@ enum Teller {
     None,
 }
 
+/// Takes an answer to READ POSITION apart.
+type Parse = fn(&[u8]) -> Option<Told>;
+
 /// A drive.
 pub(super) struct ScsiDrive {
     device: Device,
@@ -134,7 +137,7 @@ impl ScsiDrive {
     fn ask_position(&mut self, form: Teller) -> Result<Option<Told>, Fault> {
         const SERVICE_LONG: u8 = 0x06;
         let mut data = [0; 32];
-        let (service, room, parse): (_, _, fn(&[u8]) -> Option<Told>) = match form {
+        let (service, room, parse): (_, _, Parse) = match form {
             Teller::Long => (SERVICE_LONG, 32, replies::parse_position_long),
             Teller::Short => (0, 20, replies::parse_position_short),
             Teller::None => return Ok(None),

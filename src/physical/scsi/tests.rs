@@ -295,7 +295,7 @@ fn a_drive_that_says_to_stand_elsewhere_stops_the_copy() {
         Step::Good(data)
     };
     fake.then(cdb::READ_POSITION, [told(0, 0x80), told(2, 0), told(9, 0)]);
-    let mut drive = drive::open(Box::new(fake.clone()), "HU1", timeouts(), &cancel).unwrap();
+    let mut drive = drive::open(Box::new(fake), "HU1", timeouts(), &cancel).unwrap();
     drive.load().unwrap();
     drive.write_record(&[1; 10]).unwrap();
     drive.write_record(&[1; 10]).unwrap();
