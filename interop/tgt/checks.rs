@@ -255,7 +255,7 @@ fn chap(bench: &Bench) {
         (with(right.clone(), None), None),
         (with(right.clone(), its("target", "secret of target")), None),
         (with(right.clone(), its("target", "another secret")), Some(FaultKind::Refused)),
-        (with(right.clone(), its("impostor", "secret of target")), Some(FaultKind::Refused)),
+        (with(right, its("impostor", "secret of target")), Some(FaultKind::Refused)),
         (Target { name: "iqn.2026-01.test.tapesilo:none".into(), ..tgt.target() }, Some(FaultKind::Refused)),
         (Target { portal: "127.0.0.1:1".into(), ..tgt.target() }, Some(FaultKind::Refused)),
     ] {
