@@ -37,7 +37,7 @@ const UNITS_MAX: usize = 256;
 /// A target, and who we are to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// "host:port" or "[address]:port".
+    /// `host:port` or `[address]:port`.
     pub portal: String,
     /// Its iSCSI name.
     pub name: String,

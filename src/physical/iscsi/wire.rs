@@ -30,7 +30,7 @@ pub(super) fn lost(reason: impl Into<String>) -> TransportError {
 }
 
 impl Wire {
-    /// Connects to "host:port" or "[address]:port", by whichever of its addresses answers.
+    /// Connects to `host:port` or `[address]:port`, by whichever of its addresses answers.
     pub(super) fn connect(portal: &str, limit: &Limit) -> Result<Self, TransportError> {
         let refused = |error: io::Error| TransportError::Refused {
             reason: format!("cannot connect to {portal}: {error}"),

@@ -189,7 +189,8 @@ impl Device {
             key::UNIT_ATTENTION => {
                 let harm = harm(&sense);
                 self.event = match (self.event, harm) {
-                    (Some(FaultKind::Reset), _) | (_, None) => self.event,
+                    // The graver one stays.
+                    (Some(FaultKind::MediumChanged), _) | (_, None) => self.event,
                     (_, harm) => harm,
                 };
                 let may_repeat = match command.repeat {
@@ -233,8 +234,13 @@ impl Device {
         let limit = self.limit(self.timeouts.question);
         self.transport.reconnect(&limit).map_err(|error| Fault::of_transport(&self.name, ACTION, &error))?;
         self.is_lost = false;
-        self.event = Some(FaultKind::Reset);
-        self.expect(serial, ACTION)
+        if let Err(fault) = self.expect(serial, ACTION) {
+            // Another device: it must not be used by whoever asks next.
+            self.is_lost = true;
+            return Err(fault);
+        }
+        // What every new session is told first.
+        self.test_ready().map(|_| ())
     }
 
     /// Looks whether it is the device with this serial number.

@@ -55,6 +55,8 @@ impl ScsiDrive {
         if inquiry.device_type != Some(TYPE_DRIVE) {
             return Err(device.fault(FaultKind::WrongDevice, ACTION, "it is no tape drive"));
         }
+        // What every new session is told first is no news.
+        device.test_ready()?;
         device.take_event();
         Ok(Self { device, serial: serial.to_owned(), place: None, teller: None, has_no_locate: false })
     }
@@ -64,7 +66,9 @@ impl ScsiDrive {
         if self.device.is_lost() {
             self.place = None;
             self.device.reconnect(&self.serial)?;
-            self.device.take_event();
+            if self.device.take_event() == Some(FaultKind::MediumChanged) {
+                return Err(self.device.fault(FaultKind::MediumChanged, "connect again", ""));
+            }
         }
         Ok(())
     }
@@ -191,15 +195,12 @@ impl ScsiDrive {
         }
     }
 
-    /// At the beginning of the tape, ready for records.
+    /// At the beginning of the tape: ready for records of any length, and able to tell where it stands.
     fn settle(&mut self) -> Result<(), Fault> {
         self.configure()?;
         if self.teller.is_none() {
             self.teller = Some(self.find_teller()?);
         }
-        // What happened until here is behind us: the tape was positioned after it.
-        self.device.take_event();
-        self.place = Some(Place::BEGINNING);
         Ok(())
     }
 }
@@ -249,7 +250,11 @@ impl PhysicalDrive for ScsiDrive {
         self.wait_ready()?;
         let time = self.device.timeouts().motion;
         self.execute(&[cdb::REWIND, 0, 0, 0, 0, 0], "REWIND", time)?;
-        self.settle()
+        self.settle()?;
+        // Whatever happened until now, the cartridge that is in it now stands at its beginning.
+        self.device.take_event();
+        self.place = Some(Place::BEGINNING);
+        Ok(())
     }
 
     fn unload(&mut self) -> Result<(), Fault> {
@@ -351,7 +356,13 @@ impl PhysicalDrive for ScsiDrive {
         self.place = None;
         let time = self.device.timeouts().motion;
         self.execute(&[cdb::REWIND, 0, 0, 0, 0, 0], "REWIND", time)?;
-        self.settle()
+        self.settle()?;
+        // Another cartridge may be in it, or other modes in force, since it was asked to.
+        if let Some(kind) = self.device.take_event() {
+            return Err(self.device.fault(kind, "REWIND", "noticed on the way"));
+        }
+        self.place = Some(Place::BEGINNING);
+        Ok(())
     }
 }
 

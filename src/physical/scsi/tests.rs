@@ -160,11 +160,11 @@ fn unit_attentions_are_passed_over_where_nothing_depends_on_them() {
     fake.then(cdb::TEST_UNIT_READY, vec![check(&RESET), check(&MODE_CHANGED), sense(Sense::MEDIUM_CHANGED)]);
     let mut drive = drive::open(Box::new(fake.clone()), "HU1", timeouts(), &Cancel::new()).unwrap();
     drive.load().unwrap();
-    assert_eq!((fake.sent(cdb::TEST_UNIT_READY), drive.place()), (4, Ok(Place::BEGINNING)));
+    assert_eq!((fake.sent(cdb::TEST_UNIT_READY), drive.place()), (5, Ok(Place::BEGINNING)));
     // One that never ends is no endless loop.
     fake.then(cdb::TEST_UNIT_READY, vec![check(&RESET); 100]);
     let fault = drive.state().unwrap_err();
-    assert_eq!((fault.kind, fake.sent(cdb::TEST_UNIT_READY)), (FaultKind::Reset, 16));
+    assert_eq!((fault.kind, fake.sent(cdb::TEST_UNIT_READY)), (FaultKind::Reset, 17));
 }
 
 #[test]
@@ -187,6 +187,18 @@ fn after_a_reset_nothing_is_written_until_the_tape_is_positioned() {
 }
 
 #[test]
+fn a_rewind_is_no_way_around_a_changed_cartridge() {
+    let (mut drive, fake, _) = ready();
+    fake.then(cdb::REWIND, [check(&RESET), sense(Sense::MEDIUM_CHANGED)]);
+    assert_eq!(drive.rewind().unwrap_err().kind, FaultKind::MediumChanged);
+    assert_eq!(drive.write_record(&[1; 10]).unwrap_err().kind, FaultKind::PositionLost);
+    fake.then(cdb::LOCATE_10, [check(&RESET)]);
+    drive.rewind().unwrap();
+    assert_eq!(drive.locate(&Place::BEGINNING.after_records(1)).unwrap_err().kind, FaultKind::Reset);
+    assert_eq!(fake.sent(cdb::WRITE_6), 0);
+}
+
+#[test]
 fn a_lost_connection_is_told_and_the_record_not_sent_again() {
     let (mut drive, fake, _) = ready();
     fake.then(cdb::WRITE_6, [Step::Lost]);
@@ -200,6 +212,9 @@ fn a_lost_connection_is_told_and_the_record_not_sent_again() {
     // Another drive answers now.
     fake.0.lock().unwrap().serial = "HU9".into();
     assert_eq!(drive.rewind().unwrap_err().kind, FaultKind::WrongDevice);
+    assert_eq!(drive.rewind().unwrap_err().kind, FaultKind::WrongDevice);
+    assert_eq!(drive.write_record(&[1; 10]).unwrap_err().kind, FaultKind::PositionLost);
+    assert_eq!(fake.sent(cdb::WRITE_6), 2);
 }
 
 #[test]
@@ -323,10 +338,10 @@ fn a_drive_without_locate_is_led_by_counting() {
 fn a_cartridge_is_waited_for_and_threaded() {
     let fake = Fake::drive("HU1");
     let becoming = [0x70, 0, 2, 0, 0, 0, 0, 6, 0, 0, 0, 0, 4, 1];
-    fake.then(cdb::TEST_UNIT_READY, vec![sense(Sense::LOAD_REQUIRED), check(&becoming)]);
     let mut drive = drive::open(Box::new(fake.clone()), "HU1", timeouts(), &Cancel::new()).unwrap();
+    fake.then(cdb::TEST_UNIT_READY, vec![sense(Sense::LOAD_REQUIRED), check(&becoming)]);
     drive.load().unwrap();
-    assert_eq!((fake.sent(cdb::LOAD_UNLOAD), fake.sent(cdb::TEST_UNIT_READY)), (1, 3));
+    assert_eq!((fake.sent(cdb::LOAD_UNLOAD), fake.sent(cdb::TEST_UNIT_READY)), (1, 4));
     for (step, kind) in [
         (sense(Sense::NO_MEDIUM), FaultKind::Empty),
         (sense(Sense::CLEANING), FaultKind::CleaningCartridge),

@@ -120,9 +120,10 @@ impl ScsiDrive {
         // A residue with early warning: not all of it was written, which is the end and no warning.
         let is_short =
             done.sense.as_ref().is_some_and(|sense| sense.information.is_some_and(|left| left > 0));
-        if is_short || done.transferred_bytes != record.len() {
+        if is_short || done.residual_bytes > 0 || done.transferred_bytes != record.len() {
             let kind = if is_short { FaultKind::EndOfMedium } else { FaultKind::Nonsense };
-            let detail = format!("{} of {} bytes were taken", done.transferred_bytes, record.len());
+            let taken = done.transferred_bytes.saturating_sub(done.residual_bytes);
+            let detail = format!("{taken} of {} bytes were taken", record.len());
             let fault = self.device.fault(kind, ACTION, detail);
             return Err(Fault { sense: done.sense.map(Box::new), ..fault });
         }
