@@ -11,6 +11,7 @@ mod files;
 pub mod mover;
 pub mod names;
 pub mod ndmp;
+pub mod physical;
 pub mod scsi;
 pub mod server;
 pub mod space;

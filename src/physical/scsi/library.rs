@@ -1,0 +1,258 @@
+//! Robot and drives as one library: found by their serial numbers, whatever their order and their LUNs.
+//!
+//! The robot tells the serial number of each drive; the drive tells its own. Where robots do not tell, the operator's list does.
+//! Must not know which transport it is.
+
+use super::changer::Changer;
+use super::device::Device;
+use super::elements::{Identifier, Report};
+use super::inquiry::{TYPE_CHANGER, TYPE_DRIVE, world_wide_name};
+use super::{Timeouts, drive};
+use crate::physical::drive::PhysicalDrive;
+use crate::physical::fault::{Fault, FaultKind};
+use crate::physical::library::{Element, Identity, Inventory, Library};
+use crate::physical::limit::{Cancel, Limit};
+use crate::physical::transport::{Bus, Unit};
+use crate::vtl::element::ElementKind;
+
+/// What the operator says about a library.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The robot's serial number; none: there is one robot.
+    pub serial: Option<String>,
+    /// Serial numbers of drives by element address, for robots that do not tell them.
+    pub drives: Vec<(u16, String)>,
+    /// How long commands may take.
+    pub timeouts: Timeouts,
+}
+
+/// A drive on the bus.
+#[derive(Clone, Debug)]
+struct Found {
+    serial: String,
+    unit: Unit,
+}
+
+/// A library of SCSI devices.
+pub struct ScsiLibrary {
+    name: String,
+    bus: Box<dyn Bus>,
+    changer: Changer,
+    settings: Settings,
+    identity: Identity,
+    drives: Vec<Found>,
+}
+
+impl ScsiLibrary {
+    /// Looks at all devices of the bus, for the robot and the drives. `name` is the operator's name for the library.
+    ///
+    /// # Errors
+    /// [`Fault`]: [`FaultKind::WrongDevice`] if the robot is not there, or two devices have the same serial number.
+    pub fn open(
+        name: &str,
+        mut bus: Box<dyn Bus>,
+        settings: Settings,
+        cancel: &Cancel,
+    ) -> Result<Self, Fault> {
+        let name = format!("library {name}");
+        let mut drives = Vec::new();
+        let mut robots = Vec::new();
+        let of_bus = |error| Fault::of_transport(&name, "find the devices", &error);
+        let limit = || Limit::new(cancel, settings.timeouts.question);
+        for unit in bus.units(&limit()).map_err(of_bus)? {
+            let transport = bus.connect(unit, &limit()).map_err(of_bus)?;
+            let mut device = Device::new(transport, settings.timeouts, cancel);
+            match device.inquiry()?.device_type {
+                Some(TYPE_DRIVE) => drives.push(Found { serial: device.serial()?, unit }),
+                Some(TYPE_CHANGER) => robots.push((device.serial()?, device)),
+                _ => {}
+            }
+        }
+        let serials: Vec<&str> = drives.iter().map(|found| found.serial.as_str()).collect();
+        check_serials(&name, &serials)?;
+        let (serial, mut device) = choose(&name, robots, settings.serial.as_deref())?;
+        device.name.clone_from(&name);
+        let identity = identity(&mut device, serial)?;
+        let changer = Changer::new(device)?;
+        Ok(Self { name, bus, changer, settings, identity, drives })
+    }
+
+    /// Connects again if the connection was lost, and begins a call that can be called off.
+    fn begin(&mut self, cancel: &Cancel) -> Result<(), Fault> {
+        let device = &mut self.changer.device;
+        device.set_cancel(cancel);
+        if device.is_lost() {
+            device.reconnect(&self.identity.serial)?;
+        }
+        device.take_event();
+        Ok(())
+    }
+
+    fn fault(&self, kind: FaultKind, action: &str, detail: impl Into<String>) -> Fault {
+        Fault::new(kind, &self.name, action, detail)
+    }
+
+    /// Serial numbers of the drives by address: the operator's, the robot's, and what can be concluded.
+    fn drive_serials(&mut self) -> Result<Vec<(u16, String)>, Fault> {
+        let reports = match self.changer.reports(ElementKind::DataTransfer, true) {
+            Ok(reports) => reports,
+            // Not every robot can tell.
+            Err(fault) if matches!(fault.kind, FaultKind::IllegalRequest | FaultKind::Unsupported) => {
+                Vec::new()
+            }
+            Err(fault) => return Err(fault),
+        };
+        let told = reports.iter().filter_map(|report| Some((report.address, report.identifier.as_ref()?)));
+        Ok(match_serials(&self.settings.drives, &told.collect::<Vec<_>>(), &self.drives))
+    }
+}
+
+fn check_serials(name: &str, serials: &[&str]) -> Result<(), Fault> {
+    let twice = serials.iter().enumerate().find(|(at, serial)| serials[..*at].contains(serial));
+    match twice {
+        None => Ok(()),
+        Some((_, serial)) => {
+            let detail =
+                format!("two drives have the serial number {serial:?}; name one of the two paths only");
+            Err(Fault::new(FaultKind::WrongDevice, name, "find the drives", detail))
+        }
+    }
+}
+
+fn choose(
+    name: &str,
+    mut robots: Vec<(String, Device)>,
+    wanted: Option<&str>,
+) -> Result<(String, Device), Fault> {
+    let there = robots.iter().map(|(serial, _)| format!("{serial:?}")).collect::<Vec<_>>().join(", ");
+    let there = if there.is_empty() { "none".to_owned() } else { there };
+    let fault = |detail: String| Fault::new(FaultKind::WrongDevice, name, "find the robot", detail);
+    robots.retain(|(serial, _)| wanted.is_none_or(|wanted| wanted == serial));
+    match (robots.pop(), robots.is_empty()) {
+        (Some(robot), true) => Ok(robot),
+        (Some(_), false) => Err(fault(format!("several are there: {there}; name one by its serial number"))),
+        (None, _) => Err(fault(format!("robots there: {there}; wanted: {}", wanted.unwrap_or("any")))),
+    }
+}
+
+fn identity(device: &mut Device, serial: String) -> Result<Identity, Fault> {
+    let inquiry = device.inquiry()?;
+    let world_wide_name = match device.product_data(0x83) {
+        Ok(page) => world_wide_name(&page),
+        Err(fault) if matches!(fault.kind, FaultKind::IllegalRequest | FaultKind::Nonsense) => None,
+        Err(fault) => return Err(fault),
+    };
+    Ok(Identity {
+        vendor: inquiry.vendor,
+        product: inquiry.product,
+        revision: inquiry.revision,
+        serial,
+        world_wide_name,
+    })
+}
+
+/// Which drive is where. What the operator says comes first, then whole serial numbers, then those that the robot cut off,
+/// where but one drive that is left can be meant.
+fn match_serials(
+    configured: &[(u16, String)],
+    told: &[(u16, &Identifier)],
+    drives: &[Found],
+) -> Vec<(u16, String)> {
+    let mut matched = configured.to_vec();
+    for is_whole in [true, false] {
+        for (address, identifier) in told {
+            if matched.iter().any(|(known, _)| known == address) {
+                continue;
+            }
+            let is_free = |serial: &str| matched.iter().all(|(_, other)| other != serial);
+            let fits =
+                |serial: &str| if is_whole { identifier.is_of(serial) } else { identifier.may_be_of(serial) };
+            let mut fitting =
+                drives.iter().map(|found| &found.serial).filter(|serial| is_free(serial) && fits(serial));
+            if let (Some(serial), None) = (fitting.next(), fitting.next()) {
+                if !is_whole {
+                    tracing::info!(address, %serial, "the robot cut a drive's serial number off; only this one fits");
+                }
+                matched.push((*address, serial.clone()));
+            }
+        }
+    }
+    matched
+}
+
+impl Library for ScsiLibrary {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn inventory(&mut self, cancel: &Cancel) -> Result<Inventory, Fault> {
+        self.begin(cancel)?;
+        let serials = self.drive_serials()?;
+        let mut elements = Vec::new();
+        for kind in self.changer.kinds() {
+            let reports = self.changer.reports(kind, false)?;
+            elements.extend(reports.into_iter().map(|report| element(report, kind, &serials)));
+        }
+        elements.sort_by_key(|element: &Element| element.address);
+        elements.dedup_by_key(|element| element.address);
+        Ok(Inventory { elements })
+    }
+
+    fn look_again(&mut self, cancel: &Cancel) -> Result<(), Fault> {
+        self.begin(cancel)?;
+        self.changer.look_again()
+    }
+
+    fn move_medium(&mut self, from: u16, to: u16, cancel: &Cancel) -> Result<(), Fault> {
+        self.begin(cancel)?;
+        self.changer.move_medium(from, to)
+    }
+
+    fn open_drive(&mut self, address: u16, cancel: &Cancel) -> Result<Box<dyn PhysicalDrive>, Fault> {
+        const ACTION: &str = "open a drive";
+        self.begin(cancel)?;
+        let serials = self.drive_serials()?;
+        let serial = serials.into_iter().find(|(known, _)| *known == address).map(|(_, serial)| serial);
+        let serial = serial.ok_or_else(|| {
+            let detail = format!(
+                "which drive is at {address:04X}h is not known: the robot does not tell its serial number, or no drive has it; \
+                 configure it"
+            );
+            self.fault(FaultKind::WrongDevice, ACTION, detail)
+        })?;
+        let unit = self.drives.iter().find(|found| found.serial == serial).map(|found| found.unit);
+        let unit = unit.ok_or_else(|| {
+            self.fault(
+                FaultKind::WrongDevice,
+                ACTION,
+                format!("no drive with the serial number {serial:?} is connected"),
+            )
+        })?;
+        let limit = Limit::new(cancel, self.settings.timeouts.question);
+        let connected = self.bus.connect(unit, &limit);
+        let transport =
+            connected.map_err(|error| Fault::of_transport(&format!("drive {serial}"), ACTION, &error))?;
+        Ok(Box::new(drive::open(transport, &serial, self.settings.timeouts, cancel)?))
+    }
+
+    fn prevent_removal(&mut self, prevent: bool, cancel: &Cancel) -> Result<(), Fault> {
+        self.begin(cancel)?;
+        self.changer.prevent_removal(prevent)
+    }
+}
+
+fn element(report: Report, kind: ElementKind, serials: &[(u16, String)]) -> Element {
+    let drive_serial = serials.iter().find(|(address, _)| *address == report.address);
+    Element {
+        address: report.address,
+        kind,
+        is_full: report.is_full,
+        barcode: report.barcode,
+        source: report.source.filter(|_| report.is_full),
+        is_accessible: report.is_accessible,
+        exception: report.exception,
+        drive_serial: drive_serial
+            .map(|(_, serial)| serial.clone())
+            .filter(|_| kind == ElementKind::DataTransfer),
+    }
+}
