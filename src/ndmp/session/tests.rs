@@ -3,6 +3,7 @@
 
 mod bench;
 mod catalogue;
+mod clients;
 mod devices;
 mod extensions;
 mod login;
