@@ -67,9 +67,12 @@ pub(super) fn answer(service: &dyn Service, question: &Question) -> Answer {
             None => no_loader(service, name),
         },
         ("POST", segments) => post(segments).unwrap_or_else(|| nothing_there(question)),
-        (_, ["v1", "sessions", _, "kill"] | ["v1", "reload"] | ["v1", "loaders", _, "adopt" | "change" | "delete"]) => {
-            failed(405, &format!("{} is not possible here; use POST", question.method))
-        }
+        (
+            _,
+            ["v1", "sessions", _, "kill"]
+            | ["v1", "reload"]
+            | ["v1", "loaders", _, "adopt" | "change" | "delete"],
+        ) => failed(405, &format!("{} is not possible here; use POST", question.method)),
         (_, ["v1", "status" | "loaders" | "sessions", ..]) if question.method != "GET" => {
             failed(405, &format!("{} is not possible here; use GET", question.method))
         }
@@ -100,7 +103,9 @@ fn changed(service: &dyn Service, segments: &[&str], body: &[u8]) -> Option<Answ
         ["v1", "loaders", name, "delete"] => {
             with_body(body, |how| of_loader(service, name, service.delete_loader(name, &how)))
         }
-        ["v1", "status"] | ["v1", "loaders" | "sessions", ..] => failed(405, "POST is not possible here; use GET"),
+        ["v1", "status"] | ["v1", "loaders" | "sessions", ..] => {
+            failed(405, "POST is not possible here; use GET")
+        }
         _ => return None,
     })
 }
