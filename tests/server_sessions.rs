@@ -10,10 +10,12 @@ use support::robot::{DRIVE, Robot, SLOT};
 use support::{Site, loader, wait_for};
 use tapesilo::ndmp::wire::*;
 
-fn listed(site: &Site, device: &str) -> serde_json::Value {
+/// The session that has the device open and has moved so many records.
+fn listed(site: &Site, device: &str, records: u64) -> serde_json::Value {
     wait_for("the session in the list", || {
         let sessions = site.json(&["session", "list"]);
-        sessions.as_array().unwrap().iter().find(|session| session["device"] == device).cloned()
+        let mut sessions = sessions.as_array().unwrap().iter();
+        sessions.find(|it| it["device"] == device && it["record_num"] == records).cloned()
     })
 }
 
@@ -30,7 +32,7 @@ fn a_session_in_the_middle_of_a_backup_is_killed_and_its_drive_is_free() {
     let mut data = TcpStream::connect(dma.listen(MoverMode::Read).unwrap()).unwrap();
     data.write_all(&[1; 1536]).unwrap();
 
-    let session = listed(&site, "vault_drive0");
+    let session = listed(&site, "vault_drive0", 1);
     assert_eq!(session["version"], 4, "{session}");
     let id = session["id"].to_string();
     let killed = site.json(&["session", "kill", &id]);
@@ -43,6 +45,7 @@ fn a_session_in_the_middle_of_a_backup_is_killed_and_its_drive_is_free() {
 
     let mut other = site.dma();
     assert_eq!(other.open_tape("vault_drive0", TapeOpenMode::Read), Error::NoErr, "the drive is free");
+    assert_eq!(other.mtio(TapeMtioOp::Rew, 1).error, Error::NoErr);
     assert_eq!(other.read(2048).unwrap(), [1; 1024], "the whole record is kept");
     let refused = site.command(&["session", "kill", &id]).output().unwrap();
     let said = String::from_utf8(refused.stderr).unwrap();
