@@ -1,6 +1,6 @@
 //! The command line: what may be typed, and which file does it.
 //!
-//! One file a command group (`serve`, `check`, `status`, `reload`, `loader`, `tape`); `target` finds a tape, `source` decides whether the running
+//! One file a command group (`serve`, `check`, `status`, `reload`, `session`, `loader`, `tape`); `target` finds a tape, `source` decides whether the running
 //! server or the disk answers, `output` prints. What the commands need of the server itself comes in through
 //! [`Hooks`], so that nothing here knows NDMP or tapes. `main.rs` gives the hooks.
 
@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod reload;
 mod serve;
+mod session;
 mod source;
 mod status;
 mod tape;
@@ -99,6 +100,9 @@ enum Command {
     Status(status::StatusArgs),
     /// Have the running server read its configuration anew; no session is dropped
     Reload,
+    /// NDMP sessions: who is connected
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// Loaders: virtual tape libraries
     #[command(subcommand)]
     Loader(loader::LoaderCommand),
@@ -127,6 +131,7 @@ where
         Command::Check => check::run(&mut context),
         Command::Status(args) => status::run(&mut context, &args),
         Command::Reload => reload::run(&mut context),
+        Command::Session(command) => session::run(&mut context, &command),
         Command::Loader(command) => loader::run(&mut context, &command),
         Command::Tape(command) => tape::run(&mut context, command),
     };

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::report::{LoaderReport, TapeReport};
+use super::report::{LoaderReport, SessionReport, TapeReport};
 use super::tools::{AdoptRequest, AdoptResult};
 
 /// Does what an operator asks for. Called on blocking threads: it may wait for a disk or a drive, but must not hang. An
@@ -38,6 +38,12 @@ pub trait Manager: Send + Sync {
     fn delete_loader(&self, name: &str, how: &DeleteLoader) -> Option<Result<DeleteReport, String>> {
         let _ = (name, how);
         Some(Err("not possible here".to_owned()))
+    }
+
+    /// Ends an NDMP session. Tells of it as it was; `None` if there is no such session.
+    fn kill_session(&self, id: u64) -> Option<SessionReport> {
+        let _ = id;
+        None
     }
 
     /// Reads the configuration anew and applies what can be applied.

@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::change::{ChangeReport, DeleteLoader, DeleteReport, LoaderChange, LoaderSpec, ReloadReport};
-use super::report::{LoaderReport, StatusReport, TapeInfoReport, TapeReport};
+use super::report::{LoaderReport, SessionReport, StatusReport, TapeInfoReport, TapeReport};
 use super::routes::{ErrorBody, encode, no_loader_message};
 use super::tools::{AdoptReport, AdoptRequest};
 
@@ -94,6 +94,22 @@ impl ControlClient {
     /// As [`ClientError`] lists.
     pub fn status(&self) -> Result<StatusReport, ClientError> {
         self.get("/v1/status")
+    }
+
+    /// `GET /v1/sessions`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists.
+    pub fn sessions(&self) -> Result<Vec<SessionReport>, ClientError> {
+        self.get("/v1/sessions")
+    }
+
+    /// `POST /v1/sessions/{id}/kill`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 404 if there is no such session.
+    pub fn kill_session(&self, id: u64) -> Result<SessionReport, ClientError> {
+        self.post(&format!("/v1/sessions/{id}/kill"), &())
     }
 
     /// `GET /v1/loaders`

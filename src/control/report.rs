@@ -13,6 +13,10 @@ pub trait Reporter: Send + Sync {
     fn status(&self) -> StatusReport;
     /// All loaders, in the order of the configuration.
     fn loaders(&self) -> Vec<LoaderReport>;
+    /// All NDMP sessions, oldest first.
+    fn sessions(&self) -> Vec<SessionReport> {
+        self.status().sessions
+    }
     /// One loader by name, or `None` if there is none of that name.
     fn loader(&self, name: &str) -> Option<LoaderReport>;
     /// A loader's tapes ordered by barcode; `None` if there is no such loader, or why they cannot be listed.

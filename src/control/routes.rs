@@ -50,6 +50,7 @@ pub(super) fn answer(service: &dyn Service, question: &Question) -> Answer {
     let post = |segments: &[&str]| changed(service, segments, &question.body);
     match (question.method.as_str(), segments.as_slice()) {
         ("GET", ["v1", "status"]) => json(&service.status()),
+        ("GET", ["v1", "sessions"]) => json(&service.sessions()),
         ("GET", ["v1", "loaders"]) => json(&service.loaders()),
         ("GET", ["v1", "loaders", name]) => match service.loader(name) {
             Some(loader) => json(&loader),
@@ -66,10 +67,13 @@ pub(super) fn answer(service: &dyn Service, question: &Question) -> Answer {
             None => no_loader(service, name),
         },
         ("POST", segments) => post(segments).unwrap_or_else(|| nothing_there(question)),
-        (_, ["v1", "reload"] | ["v1", "loaders", _, "adopt" | "change" | "delete"]) => {
-            failed(405, &format!("{} is not possible here; use POST", question.method))
-        }
-        (_, ["v1", "status" | "loaders", ..]) if question.method != "GET" => {
+        (
+            _,
+            ["v1", "sessions", _, "kill"]
+            | ["v1", "reload"]
+            | ["v1", "loaders", _, "adopt" | "change" | "delete"],
+        ) => failed(405, &format!("{} is not possible here; use POST", question.method)),
+        (_, ["v1", "status" | "loaders" | "sessions", ..]) if question.method != "GET" => {
             failed(405, &format!("{} is not possible here; use GET", question.method))
         }
         _ => nothing_there(question),
@@ -85,6 +89,10 @@ fn nothing_there(question: &Question) -> Answer {
 fn changed(service: &dyn Service, segments: &[&str], body: &[u8]) -> Option<Answer> {
     Some(match segments {
         ["v1", "reload"] => done(service.reload()),
+        ["v1", "sessions", id, "kill"] => match id.parse().ok().and_then(|id| service.kill_session(id)) {
+            Some(session) => json(&session),
+            None => failed(404, &no_session_message(id)),
+        },
         ["v1", "loaders"] => with_body(body, |spec| done(service.create_loader(&spec))),
         ["v1", "loaders", name, "adopt"] => {
             with_body(body, |request| of_loader(service, name, service.adopt(name, &request)))
@@ -95,7 +103,9 @@ fn changed(service: &dyn Service, segments: &[&str], body: &[u8]) -> Option<Answ
         ["v1", "loaders", name, "delete"] => {
             with_body(body, |how| of_loader(service, name, service.delete_loader(name, &how)))
         }
-        ["v1", "status"] | ["v1", "loaders", ..] => failed(405, "POST is not possible here; use GET"),
+        ["v1", "status"] | ["v1", "loaders" | "sessions", ..] => {
+            failed(405, "POST is not possible here; use GET")
+        }
         _ => return None,
     })
 }
@@ -142,6 +152,10 @@ pub(crate) fn no_loader_message(name: &str, known: &[String]) -> String {
         None => format!("known: {}", known.join(", ")),
     };
     format!("there is no loader {name:?}; {hint}")
+}
+
+fn no_session_message(id: &str) -> String {
+    format!("there is no session {id}; `tapesilo session list` shows those that are connected")
 }
 
 fn no_loader(service: &dyn Service, name: &str) -> Answer {
@@ -195,7 +209,7 @@ pub(super) fn encode(name: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::report::{LoaderReport, StatusReport, TapeReport, TapesResult};
+    use super::super::report::{LoaderReport, SessionReport, StatusReport, TapeReport, TapesResult};
     use super::super::tools::{AdoptRequest, AdoptResult};
     use super::*;
 
@@ -220,6 +234,9 @@ mod tests {
     }
 
     impl Manager for Fake {
+        fn kill_session(&self, id: u64) -> Option<SessionReport> {
+            (id == 7).then(|| SessionReport { id, ..SessionReport::default() })
+        }
         fn adopt(&self, loader: &str, _: &AdoptRequest) -> Option<AdoptResult> {
             self.loader(loader).map(|_| Err("no slot is free".to_owned()))
         }
@@ -245,6 +262,11 @@ mod tests {
             ("POST", "/v1/loaders", r#"{"name": "x"}"#, 409, "not possible"),
             ("POST", "/v1/reload", "", 409, "not possible"),
             ("GET", "/v1/reload", "", 405, "use POST"),
+            ("POST", "/v1/sessions/7/kill", "", 200, "\"id\":7"),
+            ("POST", "/v1/sessions/8/kill", "", 404, "no session 8"),
+            ("POST", "/v1/sessions/x/kill", "", 404, "no session x"),
+            ("GET", "/v1/sessions/7/kill", "", 405, "use POST"),
+            ("POST", "/v1/sessions", "", 405, "use GET"),
             ("POST", "/v1/nothing", "", 404, "nothing at"),
         ] {
             let answer = answer(&Fake, &question(method, path, body));
@@ -260,6 +282,7 @@ mod tests {
             ("GET", "/v1/status", 200, "\"version\":\"9\""),
             ("GET", "/v1/status?x=1", 200, "\"version\":\"9\""),
             ("GET", "/v1/loaders", 200, "[{"),
+            ("GET", "/v1/sessions", 200, "[]"),
             ("GET", "/v1/loaders/a%20b%2f%C3%BC", 200, "\"robot_device\""),
             ("GET", "/v1/loaders/a%20b%2F%C3%BC/tapes", 200, "\"barcode\""),
             ("GET", "/v1/loaders/x", 404, "no loader \\\"x\\\"; known: a b/ü"),

@@ -113,14 +113,14 @@ impl LiveReporter {
         })
     }
 
-    fn sessions(&self) -> Vec<SessionReport> {
+    fn sessions_now(&self) -> Vec<SessionReport> {
         self.shared.registry.sessions().iter().map(|entry| session_report(entry)).collect()
     }
 }
 
 impl Reporter for LiveReporter {
     fn status(&self) -> StatusReport {
-        let sessions = self.sessions();
+        let sessions = self.sessions_now();
         let reports = self.reports(&sessions);
         StatusReport {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -135,13 +135,17 @@ impl Reporter for LiveReporter {
         }
     }
 
+    fn sessions(&self) -> Vec<SessionReport> {
+        self.sessions_now()
+    }
+
     fn loaders(&self) -> Vec<LoaderReport> {
-        self.reports(&self.sessions()).into_iter().map(|(loader, _)| loader).collect()
+        self.reports(&self.sessions_now()).into_iter().map(|(loader, _)| loader).collect()
     }
 
     fn loader(&self, name: &str) -> Option<LoaderReport> {
         let (config, loader) = self.find(name)?;
-        Some(self.report(&config, &loader, &self.sessions()).0)
+        Some(self.report(&config, &loader, &self.sessions_now()).0)
     }
 
     fn tapes(&self, loader: &str) -> Option<TapesResult> {
@@ -168,6 +172,13 @@ impl Manager for LiveReporter {
 
     fn delete_loader(&self, name: &str, how: &DeleteLoader) -> Option<Result<DeleteReport, String>> {
         self.state.delete_loader(name, *how)
+    }
+
+    fn kill_session(&self, id: u64) -> Option<SessionReport> {
+        let entry = self.shared.registry.kill(id)?;
+        let report = session_report(&entry);
+        tracing::warn!(id, peer = report.peer, user = report.user, "session ended by an operator");
+        Some(report)
     }
 
     fn reload(&self) -> Result<ReloadReport, String> {

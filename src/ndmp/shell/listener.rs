@@ -112,10 +112,15 @@ async fn session(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop:
         return;
     };
     let _registered = Registered { shared: &shared, id: entry.id };
+    let watched = entry.clone();
     let span = tracing::error_span!("session", id = entry.id, %peer);
     let run = async {
         let result = match Connection::new(socket, world, entry, stop) {
-            Ok(connection) => connection.run().await,
+            // Whatever it waits for: dropped, it lets go of its device.
+            Ok(connection) => tokio::select! {
+                result = connection.run() => result,
+                () = watched.killed() => Err(io::Error::other("an operator ended it")),
+            },
             Err(error) => Err(error),
         };
         match result {

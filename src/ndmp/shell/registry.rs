@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use tokio::sync::Notify;
 
 /// One connected session.
 pub struct SessionEntry {
@@ -18,6 +19,7 @@ pub struct SessionEntry {
     /// Since when.
     pub connected: Instant,
     state: Mutex<EntryState>,
+    ended_from_outside: Notify,
 }
 
 /// What a session said of itself last.
@@ -65,6 +67,11 @@ impl SessionEntry {
         state.moved_bytes(state.progress().moved_bytes)
     }
 
+    /// Ends when an operator wants the session to end.
+    pub(super) async fn killed(&self) {
+        self.ended_from_outside.notified().await;
+    }
+
     fn lock(&self) -> MutexGuard<'_, EntryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,6 +95,13 @@ impl Registry {
         self.lock().sessions.values().cloned().collect()
     }
 
+    /// Ends a session: it is hung up on at once, and its device is free. `None` if there is no such session.
+    pub fn kill(&self, id: u64) -> Option<Arc<SessionEntry>> {
+        let entry = self.lock().sessions.get(&id).cloned()?;
+        entry.ended_from_outside.notify_one();
+        Some(entry)
+    }
+
     /// Bytes that all movers have moved since the start.
     pub fn moved_bytes(&self) -> u64 {
         let entries = self.lock();
@@ -106,6 +120,7 @@ impl Registry {
             peer,
             connected: Instant::now(),
             state: Mutex::default(),
+            ended_from_outside: Notify::new(),
         });
         entries.sessions.insert(entry.id, entry.clone());
         Some(entry)
