@@ -256,7 +256,7 @@ fn session_report(entry: &SessionEntry) -> SessionReport {
     };
     let Some((summary, progress)) = entry.summary() else { return report };
     SessionReport {
-        version: summary.user.is_some().then_some(4),
+        version: summary.user.is_some().then_some(summary.version),
         user: summary.user,
         device: summary.device,
         mover_state: summary.mover.name().into(),

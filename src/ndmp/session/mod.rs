@@ -141,6 +141,8 @@ enum Answer<R> {
 pub struct Summary {
     /// Who is logged in.
     pub user: Option<String>,
+    /// NDMP's version in force.
+    pub version: u32,
     /// The open device.
     pub device: Option<String>,
     /// The mover's state.
@@ -210,6 +212,7 @@ impl Session {
         };
         Summary {
             user: self.login.user().map(|user| user.name.clone()),
+            version: self.version.number,
             device,
             mover: self.mover.phase(),
             mode: self.mover.mode(),
