@@ -133,8 +133,7 @@ fn a_persistent_reservation_outlasts_its_session() {
 }
 
 #[test]
-fn a_drive_tells_of_loads_by_other_sessions_only_and_once() {
-    const LOADED: (u8, Option<[u8; 3]>) = (CHECK, Some([6, 0x28, 0]));
+fn a_drive_that_is_opened_tells_of_no_load_before() {
     let site = site();
     let mut mine = robot(site.dma());
     mine.load(SLOT, DRIVE);
@@ -157,7 +156,7 @@ fn a_drive_tells_of_loads_by_other_sessions_only_and_once() {
     let mut other = robot(site.dma());
     other.load(DRIVE, SLOT + 2);
     other.load(SLOT, DRIVE);
-    assert_eq!(tell(&mut mine), [LOADED, (0, None)], "another session has");
+    assert_eq!(tell(&mut mine), [(0, None); 2], "another session has; opening the drive is looking into it");
     assert_eq!(tell(&mut other), [(0, None); 2]);
 }
 
@@ -211,4 +210,20 @@ fn an_operator_takes_nothing_out_while_a_session_prevents_it() {
     wait_for("end of the session", || {
         run(&site, &["tape", "eject", "vault", "VLT001L8", "--shelf"]).status.success().then_some(())
     });
+}
+
+/// A tape that comes while the drive is open: it was unloaded, so another session's robot could take it out.
+#[test]
+fn an_open_drive_tells_of_another_tape_once() {
+    let site = site();
+    let mut other = robot(site.dma());
+    other.load(SLOT, DRIVE);
+    let mut mine = site.dma();
+    assert_eq!(open_drive(&mut mine), Error::NoErr);
+    assert_eq!(on_drive(&mut mine, &TEST_UNIT_READY, &[]), (0, None));
+    assert_eq!(on_drive(&mut mine, &[0x1b, 0, 0, 0, 0, 0], &[]), (0, None));
+    other.load(DRIVE, SLOT);
+    other.load(SLOT + 1, DRIVE);
+    assert_eq!(on_drive(&mut mine, &TEST_UNIT_READY, &[]), (CHECK, Some([6, 0x28, 0])));
+    assert_eq!(on_drive(&mut mine, &TEST_UNIT_READY, &[]), (0, None));
 }

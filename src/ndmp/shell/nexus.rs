@@ -52,11 +52,14 @@ impl Nexuses {
         robots.entry(index).or_insert_with(fresh).1.clone()
     }
 
-    /// The nexus to the drive with this index in the world.
+    /// The nexus to the drive with this index in the world, for a session that opens it. Whoever opens a drive looks what is in
+    /// it: what was loaded before is no news to him. DMAs move tapes over one connection and work with them over another.
     pub(super) fn drive(&self, index: usize, drive: &DriveHandle) -> SharedNexus {
         let mut drives = guard(&self.0.drives);
         let fresh = || (drive.clone(), Arc::new(Mutex::new(self.0.new.clone())));
-        drives.entry(index).or_insert_with(fresh).1.clone()
+        let nexus = drives.entry(index).or_insert_with(fresh).1.clone();
+        guard(&nexus).loads_seen = None;
+        nexus
     }
 
     /// What a thread that may block needs to work on a robot.
