@@ -11,6 +11,7 @@
 )]
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -123,6 +124,21 @@ impl Tgt<'_> {
 
     fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.pid]).status().unwrap().success());
+    }
+
+    /// Waits until nobody listens any more. The kernel closes what a killed process has open one by one, in an order of its
+    /// own: who comes between the end of its connection and that of the port is taken into the queue of the port and thrown
+    /// out of it, which is a lost connection and no refused one.
+    fn wait_refused(&self) {
+        let started = Instant::now();
+        let is_refused = || {
+            let connected = TcpStream::connect(("127.0.0.1", self.bench.port));
+            connected.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+        };
+        while !is_refused() {
+            assert!(started.elapsed() < Duration::from_secs(10), "the port of a killed tgtd still listens");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// What stands on a cartridge, as tgt's own tool tells it: lengths of records, 0 for a filemark.
@@ -495,6 +511,7 @@ fn killed(bench: &Bench) {
     println!("        {fault}, after {acknowledged} records");
     assert_eq!(fault.kind, FaultKind::ConnectionLost);
     assert_eq!(kind(drive.write_record(&record)), FaultKind::PositionLost);
+    tgt.wait_refused();
     assert_eq!(kind(drive.rewind()), FaultKind::Refused);
     assert_eq!(kind(library.inventory(&cancel)), FaultKind::ConnectionLost);
     let again = bench.start(tgt.directory.clone(), 1, 64, "");
