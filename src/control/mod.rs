@@ -1,12 +1,11 @@
 //! The control socket: how `tapesilo`'s other commands ask the running server.
 //!
 //! HTTP/1.1 with JSON bodies over a Unix socket of mode 0600. `report` says what is told (a trait that the server
-//! implements), `change` what can be changed (another one), `copies` what is told and asked of libraries and copies (a third), `metrics` the same as Prometheus text, `tools` what the commands that look into tapes do and tell, `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
+//! implements), `change` what can be changed (another one), `metrics` the same as Prometheus text, `tools` what the commands that look into tapes do and tell, `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
 //! loaders or sessions themselves, nor NDMP.
 
 mod change;
 mod client;
-mod copies;
 pub mod metrics;
 mod report;
 mod routes;
@@ -17,9 +16,6 @@ pub use change::{
     ChangeReport, DeleteLoader, DeleteReport, LoaderChange, LoaderSpec, Manager, ReloadReport, ShelvedReport,
 };
 pub use client::{ClientError, ControlClient};
-pub use copies::{
-    Copier, CopyJobReport, CopyPlanReport, CopyRequest, LibraryElementReport, LibraryReport, RecallReport,
-};
 pub(crate) use report::no_tape_message;
 pub use report::{
     AlertReport, CopyReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeCounters,
