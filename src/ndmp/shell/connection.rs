@@ -6,6 +6,7 @@
 
 use super::data::{DataConnection, Task, connect};
 use super::nexus::{self, AtWork, Nexuses, SharedNexus};
+use super::meter;
 use super::registry::SessionEntry;
 use super::socket::{WRITE_TIMEOUT, prepare_control, receive, send};
 use super::{DriveUnit, RobotUnit, World, told_to_stop, work};
@@ -68,6 +69,7 @@ enum Turn {
     Pumped(super::data::Pumped),
     Notice(Arc<str>),
     PeerGone,
+    Sample,
     Stop,
     TimedOut,
 }
@@ -88,6 +90,8 @@ pub(super) struct Connection {
     decoder: Decoder,
     input: BytesMut,
     deadline: Instant,
+    /// When to look next how far the transfer is.
+    sample_at: Instant,
     is_over: bool,
     world: Arc<World>,
     entry: Arc<SessionEntry>,
@@ -121,6 +125,7 @@ impl Connection {
             decoder: Decoder::new(MESSAGE_BEFORE_LOGIN_MAX_BYTES),
             input: BytesMut::new(),
             deadline: Instant::now() + LOGIN_TIMEOUT,
+            sample_at: Instant::now(),
             is_over: false,
             world,
             entry,
@@ -159,6 +164,7 @@ impl Connection {
             read = receive(&mut self.socket, &mut self.input, wants_input) => Turn::Read(read),
             text = noticed(&mut self.notices) => Turn::Notice(text),
             () = told_to_stop(&mut self.stop) => Turn::Stop,
+            () = sleep_until(self.sample_at), if self.data.control().is_some() => Turn::Sample,
             () = sleep_until(self.deadline), if wants_input && self.has_deadline() => Turn::TimedOut,
         }
     }
@@ -208,6 +214,13 @@ impl Connection {
             Turn::PeerGone => {
                 self.data.peer_gone = None;
                 self.raise(Event::PeerGone)
+            }
+            // What is published behind every turn is all.
+            Turn::Sample => {
+                self.sample_at = Instant::now() + meter::INTERVAL;
+                let live = self.live();
+                self.session.observe(&live);
+                Vec::new()
             }
             Turn::Notice(text) => self.raise(Event::Notice(text)),
             Turn::Stop => self.raise(Event::Shutdown),
@@ -261,6 +274,7 @@ impl Connection {
     async fn take_records(&mut self) -> io::Result<()> {
         while !self.is_over && self.session.is_ready() {
             let Some(record) = self.decoder.decode(&mut self.input).map_err(io::Error::other)? else { break };
+            self.entry.spoke();
             let effects = self.session.on_record(record, &self.live());
             self.perform(effects).await?;
         }
@@ -297,6 +311,7 @@ impl Connection {
     }
 
     async fn send(&mut self, frame: Frame) -> io::Result<()> {
+        self.entry.spoke();
         let too_long = async {
             told_to_stop(&mut self.stop).await;
             sleep(STOP_TIMEOUT).await;

@@ -7,13 +7,14 @@
 mod connection;
 mod data;
 mod listener;
+mod meter;
 mod nexus;
 mod registry;
 mod socket;
 mod work;
 
 pub use listener::{Listeners, bind};
-pub use registry::{Registry, SessionEntry};
+pub use registry::{Glance, Registry, SessionEntry};
 
 use super::session::Facts;
 use crate::scsi::personality::Personality;
