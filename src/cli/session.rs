@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use crate::config::ByteSize;
 use crate::control::{ControlClient, SessionReport};
 
 use super::output::{Printer, human_duration, or_dash};
@@ -31,21 +32,49 @@ fn list(out: &mut Printer, client: &ControlClient) -> Result<(), Failure> {
     if out.json {
         return out.json(&sessions);
     }
-    let headings = [">ID", "FROM", "USER", "NDMP", "DEVICE", "MOVER", ">MOVED", ">RECORDS", ">CONNECTED"];
+    let headings = [
+        ">ID", "FROM", "USER", "NDMP", "DEVICE", "MOVER", ">WINDOW", ">RECORD", ">RECORDS", ">MOVED", ">RATE", "DATA PEER",
+        ">SINCE", ">IDLE",
+    ];
     out.table(&headings, sessions.into_iter().map(row).collect())
+}
+
+/// `paused: eom`
+pub(super) fn mover(session: &SessionReport) -> String {
+    match &session.mover_reason {
+        Some(reason) => format!("{}: {reason}", session.mover_state),
+        None => session.mover_state.clone(),
+    }
+}
+
+/// `812.0 MB/s`
+pub(super) fn rate(session: &SessionReport) -> Option<String> {
+    session.rate_bytes_per_second.map(|rate| format!("{}/s", ByteSize::human(rate)))
+}
+
+/// `4.1 MB + 1.0 GB`, `0 B + all`
+fn window(session: &SessionReport) -> Option<String> {
+    let offset = ByteSize::human(session.window_offset_bytes?);
+    let length = session.window_length_bytes.map_or_else(|| "all".to_owned(), ByteSize::human);
+    Some(format!("{offset} + {length}"))
 }
 
 fn row(session: SessionReport) -> Vec<String> {
     vec![
         session.id.to_string(),
-        session.peer,
-        or_dash(session.user),
+        session.peer.clone(),
+        or_dash(session.user.as_ref()),
         or_dash(session.version),
-        or_dash(session.device),
-        session.mover_state,
-        session.bytes_moved.to_string(),
+        or_dash(session.device.as_ref()),
+        mover(&session),
+        or_dash(window(&session)),
+        or_dash(session.record_size_bytes),
         session.record_num.to_string(),
+        ByteSize::human(session.bytes_moved),
+        or_dash(rate(&session)),
+        or_dash(session.data_peer),
         human_duration(session.connected_seconds),
+        human_duration(session.idle_seconds),
     ]
 }
 
