@@ -1,4 +1,6 @@
-//! `tapesilo session …`: who is connected to the running server, and how to end that.
+//! `tapesilo session …`: who is connected to the running server, how to end that, and `trace`: what is said.
+
+mod trace;
 
 use clap::Subcommand;
 
@@ -17,12 +19,15 @@ pub(super) enum SessionCommand {
         /// The session's number, as `session list` shows it
         id: u64,
     },
+    /// Write down what is said: one line a message, without passwords and payloads
+    Trace(trace::TraceArgs),
 }
 
 pub(super) fn run(context: &mut Context<'_>, command: &SessionCommand) -> Result<(), Failure> {
     let client = ControlClient::new(&context.look()?.server.control_socket);
     match command {
         SessionCommand::List => list(&mut context.out, &client),
+        SessionCommand::Trace(args) => trace::run(&mut context.out, &client, args),
         SessionCommand::Kill { id } => kill(&mut context.out, &client, *id),
     }
 }
@@ -33,8 +38,20 @@ fn list(out: &mut Printer, client: &ControlClient) -> Result<(), Failure> {
         return out.json(&sessions);
     }
     let headings = [
-        ">ID", "FROM", "USER", "NDMP", "DEVICE", "MOVER", ">WINDOW", ">RECORD", ">RECORDS", ">MOVED", ">RATE", "DATA PEER",
-        ">SINCE", ">IDLE",
+        ">ID",
+        "FROM",
+        "USER",
+        "NDMP",
+        "DEVICE",
+        "MOVER",
+        ">WINDOW",
+        ">RECORD",
+        ">RECORDS",
+        ">MOVED",
+        ">RATE",
+        "DATA PEER",
+        ">SINCE",
+        ">IDLE",
     ];
     out.table(&headings, sessions.into_iter().map(row).collect())
 }

@@ -7,11 +7,12 @@ use super::info::about_tape;
 use super::offline::{loader_report, tape_reports};
 use super::operations;
 use super::state::ServerState;
+use super::trace;
 use crate::config::LoaderConfig;
 use crate::control::{
     AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport,
     LoaderChange, LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport,
-    TapeInfoResult, TapeReport, TapesResult,
+    TapeInfoResult, TapeReport, TapesResult, TraceReport, TraceSpec,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
@@ -181,6 +182,18 @@ impl Manager for LiveReporter {
         Some(report)
     }
 
+    fn traces(&self) -> Vec<TraceReport> {
+        trace::list(&self.state)
+    }
+
+    fn begin_trace(&self, spec: &TraceSpec) -> Result<TraceReport, String> {
+        trace::begin(&self.state, spec)
+    }
+
+    fn end_trace(&self, id: u64) -> Option<TraceReport> {
+        trace::end(&self.state, id)
+    }
+
     fn reload(&self) -> Result<ReloadReport, String> {
         self.state.reload()
     }
@@ -255,7 +268,9 @@ fn session_report(entry: &SessionEntry) -> SessionReport {
         connected_seconds: entry.connected.elapsed().as_secs(),
         ..SessionReport::default()
     };
-    let Some(Glance { summary, progress, per_second, in_phase, idle }) = entry.glance() else { return report };
+    let Some(Glance { summary, progress, per_second, in_phase, idle }) = entry.glance() else {
+        return report;
+    };
     let window = summary.window;
     SessionReport {
         version: summary.user.is_some().then_some(summary.version),

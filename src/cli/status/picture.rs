@@ -6,8 +6,8 @@
 use crate::config::ByteSize;
 use crate::control::{AlertReport, DriveReport, LoaderReport, SessionReport, StatusReport, percent};
 
-use super::super::session::{mover, rate};
 use super::super::output::{human_duration, one_line, or_dash};
+use super::super::session::{mover, rate};
 use super::screen::Terminal;
 use super::table::{Cell, Column, Style, cut, lines};
 
@@ -323,8 +323,7 @@ mod tests {
     #[test]
     fn colours_are_for_terminals_that_have_them() {
         let status = status(1);
-        let coloured =
-            picture(&status, &Terminal { width: 100, height: None, colours: true }, true);
+        let coloured = picture(&status, &Terminal { width: 100, height: None, colours: true }, true);
         assert!(coloured[2].starts_with("\x1b[1;31mcritical") && coloured[3].starts_with("\x1b[33mwarning"));
         assert!(!at(100, &status).join("").contains('\x1b'));
     }

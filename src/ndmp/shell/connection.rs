@@ -5,10 +5,11 @@
 //! ends, however it ends, dropping its fields closes the device and frees it.
 
 use super::data::{DataConnection, Task, connect};
-use super::nexus::{self, AtWork, Nexuses, SharedNexus};
 use super::meter;
+use super::nexus::{self, AtWork, Nexuses, SharedNexus};
 use super::registry::SessionEntry;
 use super::socket::{WRITE_TIMEOUT, prepare_control, receive, send};
+use super::trace::{Tracer, Traces};
 use super::{DriveUnit, RobotUnit, World, told_to_stop, work};
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
@@ -95,6 +96,7 @@ pub(super) struct Connection {
     is_over: bool,
     world: Arc<World>,
     entry: Arc<SessionEntry>,
+    tracer: Tracer,
     stop: watch::Receiver<bool>,
     greeting: Vec<Effect>,
 }
@@ -104,6 +106,7 @@ impl Connection {
         socket: TcpStream,
         world: Arc<World>,
         entry: Arc<SessionEntry>,
+        traces: Arc<Traces>,
         stop: watch::Receiver<bool>,
     ) -> io::Result<Connection> {
         prepare_control(&socket)?;
@@ -112,6 +115,7 @@ impl Connection {
         facts.users.retain(|user| user.allows(peer));
         let (session, greeting) = Session::new(Arc::new(facts), Box::new(challenge), now_unix_seconds());
         tracing::info!("session began");
+        let local = socket.local_addr()?;
         let nexuses = Some(Nexuses::new(peer, &holder(&entry)));
         Ok(Connection {
             session,
@@ -120,7 +124,7 @@ impl Connection {
             device: Device::None,
             notices: None,
             work: None,
-            local: socket.local_addr()?,
+            local,
             socket,
             decoder: Decoder::new(MESSAGE_BEFORE_LOGIN_MAX_BYTES),
             input: BytesMut::new(),
@@ -128,6 +132,7 @@ impl Connection {
             sample_at: Instant::now(),
             is_over: false,
             world,
+            tracer: Tracer::new(traces, entry.clone(), local),
             entry,
             stop,
             greeting,
@@ -275,6 +280,7 @@ impl Connection {
         while !self.is_over && self.session.is_ready() {
             let Some(record) = self.decoder.decode(&mut self.input).map_err(io::Error::other)? else { break };
             self.entry.spoke();
+            self.tracer.received(&record, self.session.dialect());
             let effects = self.session.on_record(record, &self.live());
             self.perform(effects).await?;
         }
@@ -303,7 +309,10 @@ impl Connection {
                         nexus::reset(lease.loader(), nexus);
                     }
                 }
-                Effect::Authenticated => self.decoder.set_max_record_bytes(MESSAGE_MAX_BYTES),
+                Effect::Authenticated => {
+                    self.decoder.set_max_record_bytes(MESSAGE_MAX_BYTES);
+                    self.tracer.logged_in(self.session.summary().user);
+                }
                 Effect::Hangup => self.is_over = true,
             }
         }
@@ -312,6 +321,7 @@ impl Connection {
 
     async fn send(&mut self, frame: Frame) -> io::Result<()> {
         self.entry.spoke();
+        self.tracer.sent(&frame, self.session.dialect());
         let too_long = async {
             told_to_stop(&mut self.stop).await;
             sleep(STOP_TIMEOUT).await;
