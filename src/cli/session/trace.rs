@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use crate::config::ByteSize;
 use crate::control::{ControlClient, TraceReport, TraceSpec};
@@ -11,7 +11,8 @@ use super::super::Failure;
 use super::super::output::{Printer, human_time};
 
 #[derive(Debug, Args)]
-#[group(id = "what", required = true, multiple = false, args = ["user", "address", "session", "off", "list"])]
+#[group(skip)]
+#[command(group(ArgGroup::new("what").required(true).args(["user", "address", "session", "off", "list"])))]
 pub(in super::super) struct TraceArgs {
     /// Sessions of this user, and attempts to log in as it
     #[arg(long, value_name = "NAME")]
