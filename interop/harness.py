@@ -177,6 +177,7 @@ class Endpoint:
     host: str = "127.0.0.1"
     is_reference: bool = False
     pid: int = 0
+    tool: tuple = ()                    # the server's own command line, for its other commands
 
     def agent(self, version=4, auth="m"):
         """The server as ndmjob's -T and -R take it."""
@@ -236,8 +237,8 @@ new_tape_at_end_of_medium = false
 """)
     endpoint = Endpoint(name="tapesilo", user="interop", password=password, robot="vault_robot",
                         drives=["vault_drive0", "vault_drive1"], first_slot=0x1000, first_drive=0x100, transport=1)
-    command = [tapesilo_binary(), "--config", folder / "tapesilo.toml", "serve"]
-    with daemon(command, PORT, folder / "server.log", cwd=folder) as process:
+    endpoint.tool = (tapesilo_binary(), "--config", folder / "tapesilo.toml")
+    with daemon([*endpoint.tool, "serve"], PORT, folder / "server.log", cwd=folder) as process:
         endpoint.pid = process.pid
         yield endpoint
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::report::{LoaderReport, SessionReport, TapeReport};
 use super::tools::{AdoptRequest, AdoptResult};
+use super::trace::{TraceReport, TraceSpec};
 
 /// Does what an operator asks for. Called on blocking threads: it may wait for a disk or a drive, but must not hang. An
 /// error is one line that names the object, the cause and the remedy; nothing is changed then. `None`: there is no such
@@ -42,6 +43,26 @@ pub trait Manager: Send + Sync {
 
     /// Ends an NDMP session. Tells of it as it was; `None` if there is no such session.
     fn kill_session(&self, id: u64) -> Option<SessionReport> {
+        let _ = id;
+        None
+    }
+
+    /// The protocol traces that are on, oldest first.
+    fn traces(&self) -> Vec<TraceReport> {
+        Vec::new()
+    }
+
+    /// Begins a protocol trace.
+    ///
+    /// # Errors
+    /// Why not.
+    fn begin_trace(&self, spec: &TraceSpec) -> Result<TraceReport, String> {
+        let _ = spec;
+        Err("not possible here".to_owned())
+    }
+
+    /// Ends a protocol trace. Tells of it as it ended; `None` if there is no such trace.
+    fn end_trace(&self, id: u64) -> Option<TraceReport> {
         let _ = id;
         None
     }

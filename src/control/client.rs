@@ -21,6 +21,7 @@ use super::change::{ChangeReport, DeleteLoader, DeleteReport, LoaderChange, Load
 use super::report::{LoaderReport, SessionReport, StatusReport, TapeInfoReport, TapeReport};
 use super::routes::{ErrorBody, encode, no_loader_message};
 use super::tools::{AdoptReport, AdoptRequest};
+use super::trace::{TraceReport, TraceSpec};
 
 /// How long connecting may take; a living server accepts at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -110,6 +111,30 @@ impl ControlClient {
     /// As [`ClientError`] lists; `Refused` with status 404 if there is no such session.
     pub fn kill_session(&self, id: u64) -> Result<SessionReport, ClientError> {
         self.post(&format!("/v1/sessions/{id}/kill"), &())
+    }
+
+    /// `GET /v1/traces`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists.
+    pub fn traces(&self) -> Result<Vec<TraceReport>, ClientError> {
+        self.get("/v1/traces")
+    }
+
+    /// `POST /v1/traces`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 409 if it cannot be done.
+    pub fn begin_trace(&self, spec: &TraceSpec) -> Result<TraceReport, ClientError> {
+        self.post("/v1/traces", spec)
+    }
+
+    /// `POST /v1/traces/{id}/end`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 404 if there is no such trace.
+    pub fn end_trace(&self, id: u64) -> Result<TraceReport, ClientError> {
+        self.post(&format!("/v1/traces/{id}/end"), &())
     }
 
     /// `GET /v1/loaders`

@@ -1,7 +1,7 @@
 //! The control socket: how `tapesilo`'s other commands ask the running server.
 //!
 //! HTTP/1.1 with JSON bodies over a Unix socket of mode 0600. `report` says what is told (a trait that the server
-//! implements), `change` what can be changed (another one), `metrics` the same as Prometheus text, `tools` what the commands that look into tapes do and tell, `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
+//! implements), `change` what can be changed (another one), `metrics` the same as Prometheus text, `tools` what the commands that look into tapes do and tell, `trace` what is told of traces, `routes` which path tells what, `server` accepts connections, `client` asks. Nothing here knows
 //! loaders or sessions themselves, nor NDMP.
 
 mod change;
@@ -11,6 +11,7 @@ mod report;
 mod routes;
 mod server;
 mod tools;
+mod trace;
 
 pub use change::{
     ChangeReport, DeleteLoader, DeleteReport, LoaderChange, LoaderSpec, Manager, ReloadReport, ShelvedReport,
@@ -27,3 +28,4 @@ pub use tools::{
     AdoptReport, AdoptRequest, AdoptResult, ExportReport, FindingReport, ImportReport, ImportRequest,
     OnProgress, TapeFileReport, TapeTools, ToolError, VerifyReport,
 };
+pub use trace::{TraceReport, TraceSpec};

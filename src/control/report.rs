@@ -315,6 +315,7 @@ pub struct CopyReport {
 
 /// One NDMP control connection.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SessionReport {
     /// The session's number, never used twice by one server.
     pub id: u64,
@@ -328,12 +329,33 @@ pub struct SessionReport {
     pub device: Option<String>,
     /// `idle`, `listen`, `active`, `paused` or `halted`.
     pub mover_state: String,
+    /// How long it has been in that state.
+    pub mover_state_seconds: u64,
+    /// Why it is paused (`eom`, `eof`, `seek`, `eow`) or has halted (`connect_closed`, `aborted`, `internal_error`,
+    /// `connect_error`, `media_error`); `null` in other states.
+    pub mover_reason: Option<String>,
+    /// `read` (from the data connection: a backup) or `write` (a recovery); `null` when idle.
+    pub mover_mode: Option<String>,
+    /// The window's first byte in the data stream; `null`: no window is set.
+    pub window_offset_bytes: Option<u64>,
+    /// The window's length; `null`: it has no end, or is not set.
+    pub window_length_bytes: Option<u64>,
+    /// The mover's record size; `null`: not set.
+    pub record_size_bytes: Option<u64>,
     /// Bytes that its mover has moved.
     pub bytes_moved: u64,
     /// Records that its mover has moved.
     pub record_num: u64,
+    /// Bytes a second that it has moved in the last ten seconds; `null`: it is not active, or that cannot be told yet.
+    pub rate_bytes_per_second: Option<u64>,
+    /// The data connection's other end.
+    pub data_peer: Option<String>,
+    /// Since when it is connected: seconds since 1970-01-01 UTC.
+    pub connected_unix_seconds: u64,
     /// How long it has been connected.
     pub connected_seconds: u64,
+    /// For how long no message has come or gone and no byte was moved.
+    pub idle_seconds: u64,
 }
 
 /// Something that an operator should look into.

@@ -51,6 +51,7 @@ pub(super) fn answer(service: &dyn Service, question: &Question) -> Answer {
     match (question.method.as_str(), segments.as_slice()) {
         ("GET", ["v1", "status"]) => json(&service.status()),
         ("GET", ["v1", "sessions"]) => json(&service.sessions()),
+        ("GET", ["v1", "traces"]) => json(&service.traces()),
         ("GET", ["v1", "loaders"]) => json(&service.loaders()),
         ("GET", ["v1", "loaders", name]) => match service.loader(name) {
             Some(loader) => json(&loader),
@@ -70,6 +71,7 @@ pub(super) fn answer(service: &dyn Service, question: &Question) -> Answer {
         (
             _,
             ["v1", "sessions", _, "kill"]
+            | ["v1", "traces", _, "end"]
             | ["v1", "reload"]
             | ["v1", "loaders", _, "adopt" | "change" | "delete"],
         ) => failed(405, &format!("{} is not possible here; use POST", question.method)),
@@ -92,6 +94,14 @@ fn changed(service: &dyn Service, segments: &[&str], body: &[u8]) -> Option<Answ
         ["v1", "sessions", id, "kill"] => match id.parse().ok().and_then(|id| service.kill_session(id)) {
             Some(session) => json(&session),
             None => failed(404, &no_session_message(id)),
+        },
+        ["v1", "traces"] => with_body(body, |spec| done(service.begin_trace(&spec))),
+        ["v1", "traces", id, "end"] => match id.parse().ok().and_then(|id| service.end_trace(id)) {
+            Some(trace) => json(&trace),
+            None => failed(
+                404,
+                &format!("there is no trace {id}; `tapesilo session trace --list` shows those that are on"),
+            ),
         },
         ["v1", "loaders"] => with_body(body, |spec| done(service.create_loader(&spec))),
         ["v1", "loaders", name, "adopt"] => {
@@ -266,6 +276,11 @@ mod tests {
             ("POST", "/v1/sessions/8/kill", "", 404, "no session 8"),
             ("POST", "/v1/sessions/x/kill", "", 404, "no session x"),
             ("GET", "/v1/sessions/7/kill", "", 405, "use POST"),
+            ("POST", "/v1/traces", r#"{"user": "backup"}"#, 409, "not possible"),
+            ("POST", "/v1/traces", r#"{"everyone": true}"#, 400, "not understood"),
+            ("POST", "/v1/traces/1/end", "", 404, "no trace 1"),
+            ("GET", "/v1/traces/1/end", "", 405, "use POST"),
+            ("GET", "/v1/traces", "", 200, "[]"),
             ("POST", "/v1/sessions", "", 405, "use GET"),
             ("POST", "/v1/nothing", "", 404, "nothing at"),
         ] {

@@ -31,6 +31,18 @@ pub enum PauseReason {
     EndOfWindow,
 }
 
+impl PauseReason {
+    /// The standard's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            PauseReason::EndOfMedium => "eom",
+            PauseReason::EndOfFile => "eof",
+            PauseReason::Seek => "seek",
+            PauseReason::EndOfWindow => "eow",
+        }
+    }
+}
+
 /// Why the mover halted (NDMPv4 3.6.1.1, halt_reason).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HaltReason {
@@ -44,6 +56,19 @@ pub enum HaltReason {
     ConnectError,
     /// The tape could not be read or written.
     MediaError,
+}
+
+impl HaltReason {
+    /// The standard's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            HaltReason::ConnectClosed => "connect_closed",
+            HaltReason::Aborted => "aborted",
+            HaltReason::InternalError => "internal_error",
+            HaltReason::ConnectError => "connect_error",
+            HaltReason::MediaError => "media_error",
+        }
+    }
 }
 
 /// A running or paused transfer.
@@ -162,6 +187,15 @@ impl Mover {
             State::Active(_) => Phase::Active,
             State::Paused(..) => Phase::Paused,
             State::Halted { .. } => Phase::Halted,
+        }
+    }
+
+    /// Why it pauses or has halted; `None` in all other states.
+    pub fn reason(&self) -> Option<&'static str> {
+        match &self.state {
+            State::Paused(_, reason) => Some(reason.name()),
+            State::Halted { reason, .. } => Some(reason.name()),
+            State::Idle | State::Listen { .. } | State::Active(_) => None,
         }
     }
 

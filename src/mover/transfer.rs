@@ -13,6 +13,16 @@ pub enum Mode {
     Write,
 }
 
+impl Mode {
+    /// NDMP's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Read => "read",
+            Mode::Write => "write",
+        }
+    }
+}
+
 /// The part of the stream the mover may touch without the DMA moving tapes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {

@@ -2,10 +2,11 @@
 //!
 //! Bytes arrive in [`framing`], which cuts the stream into whole records; [`wire`] says what stands in a record;
 //! [`xdr`] turns its fields into bytes and back without ever trusting a length. [`session`] decides what each message does,
-//! without I/O; [`shell`] owns the sockets and performs it.
+//! without I/O; [`shell`] owns the sockets and performs it. [`trace`] shows messages to people.
 
 pub mod framing;
 pub mod session;
 pub mod shell;
+pub mod trace;
 pub mod wire;
 pub mod xdr;

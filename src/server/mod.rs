@@ -3,7 +3,7 @@
 //! `assembly` opens loaders and makes what sessions share from them, `state` holds what is in force while the server runs,
 //! `manage` makes and deletes loaders (`defaults`, `purge`), `reload` applies a configuration that has changed, `report` and `offline` tell operators about it,
 //! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were,
-//! `space` watches the loaders' file systems, `metrics` serves numbers, `host` says what machine
+//! `trace` begins and ends protocol traces, `space` watches the loaders' file systems, `metrics` serves numbers, `host` says what machine
 //! this is. It must not know the protocol.
 
 mod assembly;
@@ -24,6 +24,7 @@ mod report;
 mod space;
 mod state;
 mod tools;
+mod trace;
 
 pub use cartridges::DiskCartridges;
 pub use offline::Offline;
@@ -67,6 +68,7 @@ pub fn run(
     // Behind a change that is being made, so that no loader is opened behind the stop.
     state.stop();
     runtime.block_on(stop_drives(state.shared()));
+    state.shared().traces.end_all();
     result
 }
 

@@ -7,15 +7,16 @@ use super::info::about_tape;
 use super::offline::{loader_report, tape_reports};
 use super::operations;
 use super::state::ServerState;
+use super::trace;
 use crate::config::LoaderConfig;
 use crate::control::{
     AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport,
     LoaderChange, LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport,
-    TapeInfoResult, TapeReport, TapesResult,
+    TapeInfoResult, TapeReport, TapesResult, TraceReport, TraceSpec,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
-use crate::ndmp::shell::{SessionEntry, Shared};
+use crate::ndmp::shell::{Glance, SessionEntry, Shared};
 use crate::vtl::drive::{Condition, DriveHandle, MediumStatus};
 use crate::vtl::loader::{Elements, Loader};
 use std::net::SocketAddr;
@@ -108,7 +109,7 @@ impl LiveReporter {
     /// The session that has this device open.
     fn session_at(&self, device: &str) -> Option<(u64, Summary)> {
         self.shared.registry.sessions().iter().find_map(|entry| {
-            let (summary, _) = entry.summary()?;
+            let summary = entry.glance()?.summary;
             (summary.device.as_deref() == Some(device)).then_some((entry.id, summary))
         })
     }
@@ -181,6 +182,18 @@ impl Manager for LiveReporter {
         Some(report)
     }
 
+    fn traces(&self) -> Vec<TraceReport> {
+        trace::list(&self.state)
+    }
+
+    fn begin_trace(&self, spec: &TraceSpec) -> Result<TraceReport, String> {
+        trace::begin(&self.state, spec)
+    }
+
+    fn end_trace(&self, id: u64) -> Option<TraceReport> {
+        trace::end(&self.state, id)
+    }
+
     fn reload(&self) -> Result<ReloadReport, String> {
         self.state.reload()
     }
@@ -251,17 +264,30 @@ fn session_report(entry: &SessionEntry) -> SessionReport {
         id: entry.id,
         peer: entry.peer.to_string(),
         mover_state: Phase::Idle.name().into(),
+        connected_unix_seconds: entry.connected_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
         connected_seconds: entry.connected.elapsed().as_secs(),
         ..SessionReport::default()
     };
-    let Some((summary, progress)) = entry.summary() else { return report };
+    let Some(Glance { summary, progress, per_second, in_phase, idle }) = entry.glance() else {
+        return report;
+    };
+    let window = summary.window;
     SessionReport {
         version: summary.user.is_some().then_some(summary.version),
         user: summary.user,
         device: summary.device,
         mover_state: summary.mover.name().into(),
+        mover_state_seconds: in_phase.as_secs(),
+        mover_reason: summary.reason.map(str::to_owned),
+        mover_mode: summary.mode.map(|mode| mode.name().into()),
+        window_offset_bytes: window.map(|window| window.offset_bytes),
+        window_length_bytes: window.filter(|window| !window.is_max()).map(|window| window.length_bytes),
+        record_size_bytes: (summary.record_bytes > 0).then(|| summary.record_bytes.into()),
         bytes_moved: progress.moved_bytes,
         record_num: progress.record_number,
+        rate_bytes_per_second: per_second,
+        data_peer: summary.data_peer.map(|peer| peer.to_string()),
+        idle_seconds: idle.as_secs(),
         ..report
     }
 }

@@ -3,12 +3,11 @@
 //! Pure: from one report, and the speeds since the one before, to text. Drives that are empty and idle are only counted
 //! where there are many.
 
-use std::collections::BTreeMap;
-
 use crate::config::ByteSize;
 use crate::control::{AlertReport, DriveReport, LoaderReport, SessionReport, StatusReport, percent};
 
 use super::super::output::{human_duration, one_line, or_dash};
+use super::super::session::{mover, rate};
 use super::screen::Terminal;
 use super::table::{Cell, Column, Style, cut, lines};
 
@@ -21,22 +20,14 @@ const BAR_CHARACTERS: u64 = 10;
 /// Less free space than this, in percent, is worth a look.
 const FREE_PERCENT_LOW: f64 = 10.0;
 
-/// Bytes per second of each session's transfer, by the session's number.
-pub(super) type Speeds = BTreeMap<u64, u64>;
-
 /// All lines. `is_cut`: none is longer than the terminal is wide.
-pub(super) fn picture(
-    status: &StatusReport,
-    speeds: &Speeds,
-    terminal: &Terminal,
-    is_cut: bool,
-) -> Vec<String> {
+pub(super) fn picture(status: &StatusReport, terminal: &Terminal, is_cut: bool) -> Vec<String> {
     let width = if is_cut { terminal.width } else { usize::MAX };
     let mut all = headline(status, width);
     all.extend(alerts(&status.alerts, width, terminal.colours));
     for part in [
         loaders(&status.loaders, terminal),
-        drives(&status.loaders, speeds, terminal),
+        drives(&status.loaders, &status.sessions, terminal),
         sessions(&status.sessions, terminal),
     ] {
         if !part.is_empty() {
@@ -145,7 +136,7 @@ fn bar(part: u64, whole: u64) -> String {
     format!("{}{} {:>3}%", "#".repeat(full), ".".repeat(empty), share(100).unwrap_or_default())
 }
 
-fn drives(loaders: &[LoaderReport], speeds: &Speeds, terminal: &Terminal) -> Vec<String> {
+fn drives(loaders: &[LoaderReport], sessions: &[SessionReport], terminal: &Terminal) -> Vec<String> {
     const COLUMNS: [Column; 8] = [
         Column::name("DRIVE", 10),
         Column::word("STATE"),
@@ -163,7 +154,7 @@ fn drives(loaders: &[LoaderReport], speeds: &Speeds, terminal: &Terminal) -> Vec
     let quiet = all.len() - shown.len();
     let has_alias = shown.iter().any(|drive| drive.alias.is_some());
     let columns = if has_alias { &COLUMNS[..] } else { &COLUMNS[..7] };
-    let rows: Vec<Vec<Cell>> = shown.iter().map(|drive| self::drive(drive, speeds)).collect();
+    let rows: Vec<Vec<Cell>> = shown.iter().map(|drive| self::drive(drive, sessions)).collect();
     let mut all = Vec::new();
     if !rows.is_empty() {
         all = lines(columns, &rows, terminal.width, terminal.colours);
@@ -174,7 +165,7 @@ fn drives(loaders: &[LoaderReport], speeds: &Speeds, terminal: &Terminal) -> Vec
     all
 }
 
-fn drive(drive: &DriveReport, speeds: &Speeds) -> Vec<Cell> {
+fn drive(drive: &DriveReport, sessions: &[SessionReport]) -> Vec<Cell> {
     let is_moving = matches!(drive.state.as_str(), "reading" | "writing");
     let style = match drive.state.as_str() {
         "reading" | "writing" => Style::Good,
@@ -182,21 +173,21 @@ fn drive(drive: &DriveReport, speeds: &Speeds) -> Vec<Cell> {
         "empty" => Style::Dim,
         _ => Style::Plain,
     };
-    let speed = drive.in_use_by.filter(|_| is_moving).and_then(|session| speeds.get(&session));
+    let holder = sessions.iter().find(|session| is_moving && drive.in_use_by == Some(session.id));
     vec![
         one_line(&drive.name).into(),
         Cell::styled(&drive.state, style),
         or_dash(drive.barcode.as_deref().map(one_line)).into(),
         or_dash(drive.file).into(),
         or_dash(drive.block).into(),
-        or_dash(speed.map(|speed| format!("{}/s", ByteSize::human(*speed)))).into(),
+        or_dash(holder.and_then(rate)).into(),
         or_dash(drive.in_use_by).into(),
         drive.alias.as_deref().map(one_line).unwrap_or_default().into(),
     ]
 }
 
 fn sessions(sessions: &[SessionReport], terminal: &Terminal) -> Vec<String> {
-    const COLUMNS: [Column; 8] = [
+    const COLUMNS: [Column; 10] = [
         Column::number("SESSION"),
         Column::name("PEER", 12),
         Column::name("USER", 6).dispensable(2),
@@ -204,7 +195,9 @@ fn sessions(sessions: &[SessionReport], terminal: &Terminal) -> Vec<String> {
         Column::name("DEVICE", 10).dispensable(1),
         Column::word("MOVER"),
         Column::number("MOVED"),
+        Column::number("RATE").dispensable(5),
         Column::number("CONNECTED").dispensable(3),
+        Column::number("IDLE").dispensable(6),
     ];
     if sessions.is_empty() {
         return vec!["no sessions".to_owned()];
@@ -217,9 +210,11 @@ fn sessions(sessions: &[SessionReport], terminal: &Terminal) -> Vec<String> {
             or_dash(session.user.as_deref().map(one_line)).into(),
             or_dash(session.version.map(|version| format!("v{version}"))).into(),
             or_dash(session.device.as_deref().map(one_line)).into(),
-            Cell::styled(&session.mover_state, if is_moving { Style::Good } else { Style::Plain }),
+            Cell::styled(mover(session), if is_moving { Style::Good } else { Style::Plain }),
             ByteSize::human(session.bytes_moved).into(),
+            or_dash(rate(session)).into(),
             human_duration(session.connected_seconds).into(),
+            human_duration(session.idle_seconds).into(),
         ]
     };
     lines(&COLUMNS, &sessions.iter().map(row).collect::<Vec<_>>(), terminal.width, terminal.colours)
@@ -260,7 +255,9 @@ mod tests {
             device: Some("vault1_drive0".into()),
             mover_state: "active".into(),
             bytes_moved: 123_456_789_000,
+            rate_bytes_per_second: Some(812_000_000),
             connected_seconds: 4000,
+            idle_seconds: 3,
             ..SessionReport::default()
         };
         let alert = |severity: &str, subject: &str| AlertReport {
@@ -280,7 +277,7 @@ mod tests {
 
     fn at(width: usize, status: &StatusReport) -> Vec<String> {
         let terminal = Terminal { width, height: None, colours: false };
-        picture(status, &Speeds::from([(7, 812_000_000)]), &terminal, true)
+        picture(status, &terminal, true)
     }
 
     #[test]
@@ -326,8 +323,7 @@ mod tests {
     #[test]
     fn colours_are_for_terminals_that_have_them() {
         let status = status(1);
-        let coloured =
-            picture(&status, &Speeds::new(), &Terminal { width: 100, height: None, colours: true }, true);
+        let coloured = picture(&status, &Terminal { width: 100, height: None, colours: true }, true);
         assert!(coloured[2].starts_with("\x1b[1;31mcritical") && coloured[3].starts_with("\x1b[33mwarning"));
         assert!(!at(100, &status).join("").contains('\x1b'));
     }

@@ -29,7 +29,7 @@ pub use facts::{Device, Facts, Identity};
 use crate::mover::{Mode, Mover, Phase, ReadRange};
 use crate::ndmp::framing;
 use crate::ndmp::wire::{
-    Error, Header, HeaderMessageType, Incoming, Message, MessageCode, Outgoing, WireError, v3,
+    Dialect, Error, Header, HeaderMessageType, Incoming, Message, MessageCode, Outgoing, WireError, v3,
 };
 use crate::vtl::drive::Motion;
 use bytes::Bytes;
@@ -147,8 +147,16 @@ pub struct Summary {
     pub device: Option<String>,
     /// The mover's state.
     pub mover: Phase,
+    /// Why it pauses or has halted.
+    pub reason: Option<&'static str>,
     /// What the data connection is for.
     pub mode: Option<crate::mover::Mode>,
+    /// The part of the stream that the mover may touch; `None`: not set.
+    pub window: Option<crate::mover::Window>,
+    /// The mover's record size; 0: never set.
+    pub record_bytes: u32,
+    /// The data connection's other end.
+    pub data_peer: Option<SocketAddr>,
     /// The mover's counters as last seen.
     pub progress: crate::mover::Progress,
 }
@@ -215,9 +223,18 @@ impl Session {
             version: self.version.number,
             device,
             mover: self.mover.phase(),
+            reason: self.mover.reason(),
             mode: self.mover.mode(),
+            window: self.mover.window(),
+            record_bytes: self.mover.record_bytes(),
+            data_peer: self.data_peer,
             progress: self.mover.progress(),
         }
+    }
+
+    /// How bodies are written in the version in force.
+    pub fn dialect(&self) -> Dialect {
+        self.version.dialect
     }
 
     /// Takes one record from the DMA. Must not be called while a request is pending.
@@ -282,7 +299,8 @@ impl Session {
         self.mover.mode()
     }
 
-    fn observe(&mut self, live: &Live) {
+    /// Takes over the time and the counters of the pump.
+    pub fn observe(&mut self, live: &Live) {
         self.now_unix_seconds = live.now_unix_seconds;
         if let Some(progress) = live.progress {
             self.mover.observe(progress);

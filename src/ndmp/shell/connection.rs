@@ -5,9 +5,11 @@
 //! ends, however it ends, dropping its fields closes the device and frees it.
 
 use super::data::{DataConnection, Task, connect};
+use super::meter;
 use super::nexus::{self, AtWork, Nexuses, SharedNexus};
 use super::registry::SessionEntry;
 use super::socket::{WRITE_TIMEOUT, prepare_control, receive, send};
+use super::trace::{Tracer, Traces};
 use super::{DriveUnit, RobotUnit, World, told_to_stop, work};
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
@@ -68,6 +70,7 @@ enum Turn {
     Pumped(super::data::Pumped),
     Notice(Arc<str>),
     PeerGone,
+    Sample,
     Stop,
     TimedOut,
 }
@@ -88,9 +91,12 @@ pub(super) struct Connection {
     decoder: Decoder,
     input: BytesMut,
     deadline: Instant,
+    /// When to look next how far the transfer is.
+    sample_at: Instant,
     is_over: bool,
     world: Arc<World>,
     entry: Arc<SessionEntry>,
+    tracer: Tracer,
     stop: watch::Receiver<bool>,
     greeting: Vec<Effect>,
 }
@@ -100,6 +106,7 @@ impl Connection {
         socket: TcpStream,
         world: Arc<World>,
         entry: Arc<SessionEntry>,
+        traces: Arc<Traces>,
         stop: watch::Receiver<bool>,
     ) -> io::Result<Connection> {
         prepare_control(&socket)?;
@@ -108,6 +115,7 @@ impl Connection {
         facts.users.retain(|user| user.allows(peer));
         let (session, greeting) = Session::new(Arc::new(facts), Box::new(challenge), now_unix_seconds());
         tracing::info!("session began");
+        let local = socket.local_addr()?;
         let nexuses = Some(Nexuses::new(peer, &holder(&entry)));
         Ok(Connection {
             session,
@@ -116,13 +124,15 @@ impl Connection {
             device: Device::None,
             notices: None,
             work: None,
-            local: socket.local_addr()?,
+            local,
             socket,
             decoder: Decoder::new(MESSAGE_BEFORE_LOGIN_MAX_BYTES),
             input: BytesMut::new(),
             deadline: Instant::now() + LOGIN_TIMEOUT,
+            sample_at: Instant::now(),
             is_over: false,
             world,
+            tracer: Tracer::new(traces, entry.clone(), local),
             entry,
             stop,
             greeting,
@@ -159,6 +169,7 @@ impl Connection {
             read = receive(&mut self.socket, &mut self.input, wants_input) => Turn::Read(read),
             text = noticed(&mut self.notices) => Turn::Notice(text),
             () = told_to_stop(&mut self.stop) => Turn::Stop,
+            () = sleep_until(self.sample_at), if self.data.control().is_some() => Turn::Sample,
             () = sleep_until(self.deadline), if wants_input && self.has_deadline() => Turn::TimedOut,
         }
     }
@@ -208,6 +219,13 @@ impl Connection {
             Turn::PeerGone => {
                 self.data.peer_gone = None;
                 self.raise(Event::PeerGone)
+            }
+            // What is published behind every turn is all.
+            Turn::Sample => {
+                self.sample_at = Instant::now() + meter::INTERVAL;
+                let live = self.live();
+                self.session.observe(&live);
+                Vec::new()
             }
             Turn::Notice(text) => self.raise(Event::Notice(text)),
             Turn::Stop => self.raise(Event::Shutdown),
@@ -261,6 +279,8 @@ impl Connection {
     async fn take_records(&mut self) -> io::Result<()> {
         while !self.is_over && self.session.is_ready() {
             let Some(record) = self.decoder.decode(&mut self.input).map_err(io::Error::other)? else { break };
+            self.entry.spoke();
+            self.tracer.received(&record, self.session.dialect());
             let effects = self.session.on_record(record, &self.live());
             self.perform(effects).await?;
         }
@@ -289,7 +309,10 @@ impl Connection {
                         nexus::reset(lease.loader(), nexus);
                     }
                 }
-                Effect::Authenticated => self.decoder.set_max_record_bytes(MESSAGE_MAX_BYTES),
+                Effect::Authenticated => {
+                    self.decoder.set_max_record_bytes(MESSAGE_MAX_BYTES);
+                    self.tracer.logged_in(self.session.summary().user);
+                }
                 Effect::Hangup => self.is_over = true,
             }
         }
@@ -297,6 +320,8 @@ impl Connection {
     }
 
     async fn send(&mut self, frame: Frame) -> io::Result<()> {
+        self.entry.spoke();
+        self.tracer.sent(&frame, self.session.dialect());
         let too_long = async {
             told_to_stop(&mut self.stop).await;
             sleep(STOP_TIMEOUT).await;

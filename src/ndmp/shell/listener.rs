@@ -115,7 +115,7 @@ async fn session(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop:
     let watched = entry.clone();
     let span = tracing::error_span!("session", id = entry.id, %peer);
     let run = async {
-        let result = match Connection::new(socket, world, entry, stop) {
+        let result = match Connection::new(socket, world, entry, shared.traces.clone(), stop) {
             // Whatever it waits for: dropped, it lets go of its device.
             Ok(connection) => tokio::select! {
                 result = connection.run() => result,

@@ -1,19 +1,23 @@
 //! The shell around sessions: sockets, time, and the threads that do what a session's effects ask for.
 //!
 //! `connection` runs one control connection, `data` its data connection, `work` what is done on the drive's thread,
-//! `registry` who is connected, `listener` takes new ones, `socket` how they are set up and written to. It must not decide anything of the protocol: that is
+//! `registry` who is connected (`meter`: how fast it moves data), `trace` writes down what
+//! is said, `listener` takes new ones, `socket` how they are set up and written to. It must not decide anything of the protocol: that is
 //! `ndmp::session`.
 
 mod connection;
 mod data;
 mod listener;
+mod meter;
 mod nexus;
 mod registry;
 mod socket;
+mod trace;
 mod work;
 
 pub use listener::{Listeners, bind};
-pub use registry::{Registry, SessionEntry};
+pub use registry::{Glance, Registry, SessionEntry};
+pub use trace::{Subject, TraceGlance, Traces};
 
 use super::session::Facts;
 use crate::scsi::personality::Personality;
@@ -69,12 +73,14 @@ pub struct Shared {
     world: RwLock<Arc<World>>,
     /// Who is connected.
     pub registry: Registry,
+    /// What is traced.
+    pub traces: Arc<Traces>,
 }
 
 impl Shared {
     /// Nobody is connected yet.
     pub fn new(world: World) -> Shared {
-        Shared { world: RwLock::new(Arc::new(world)), registry: Registry::default() }
+        Shared { world: RwLock::new(Arc::new(world)), registry: Registry::default(), traces: Arc::default() }
     }
 
     /// What is served now.

@@ -2,12 +2,14 @@
 //!
 //! It must not know what sessions do.
 
-use crate::mover::{Progress, ProgressCell};
+use super::meter::Meter;
+use crate::mover::{Phase, Progress, ProgressCell};
 use crate::ndmp::session::Summary;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
 
 /// One connected session.
@@ -18,6 +20,10 @@ pub struct SessionEntry {
     pub peer: SocketAddr,
     /// Since when.
     pub connected: Instant,
+    /// The same by the wall clock.
+    pub connected_at: SystemTime,
+    /// When a message last came or went, in milliseconds since then.
+    spoke_milliseconds: AtomicU64,
     state: Mutex<EntryState>,
     ended_from_outside: Notify,
 }
@@ -29,6 +35,25 @@ struct EntryState {
     running: Option<Arc<ProgressCell>>,
     /// Bytes of the transfers before the one that `summary` tells of, and of that one as it was when it was told.
     moved_bytes: u64,
+    /// Of the transfer that runs.
+    meter: Meter,
+    /// Since when the mover is in its state; `None`: since the beginning.
+    phase_since: Option<Instant>,
+}
+
+/// A session at one moment.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    /// What it said of itself last.
+    pub summary: Summary,
+    /// Its mover's counters, up to date while it moves.
+    pub progress: Progress,
+    /// Bytes per second of the last seconds; `None` when nothing is being transferred, or that cannot be told yet.
+    pub per_second: Option<u64>,
+    /// How long the mover has been in its state.
+    pub in_phase: Duration,
+    /// For how long no message has come or gone and no byte was moved.
+    pub idle: Duration,
 }
 
 impl EntryState {
@@ -49,16 +74,48 @@ impl EntryState {
 }
 
 impl SessionEntry {
-    /// What the session said of itself last, with its pump's counters of this moment.
-    pub fn summary(&self) -> Option<(Summary, Progress)> {
+    /// How the session stands now; `None` before it has begun.
+    pub fn glance(&self) -> Option<Glance> {
+        let now = Instant::now();
         let state = self.lock();
-        Some((state.summary.clone()?, state.progress()))
+        let summary = state.summary.clone()?;
+        let progress = state.progress();
+        let spoke = self.connected + Duration::from_millis(self.spoke_milliseconds.load(Ordering::Relaxed));
+        let grew = state.meter.grew(now, progress.moved_bytes);
+        let stirred = grew.map_or(spoke, |grew| grew.max(spoke));
+        Some(Glance {
+            per_second: match summary.mover {
+                Phase::Active => state.meter.per_second(now, progress.moved_bytes),
+                _ => None,
+            },
+            in_phase: now.saturating_duration_since(state.phase_since.unwrap_or(self.connected)),
+            idle: now.saturating_duration_since(stirred),
+            summary,
+            progress,
+        })
+    }
+
+    /// A message has come or is going.
+    pub(super) fn spoke(&self) {
+        let since = u64::try_from(self.connected.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.spoke_milliseconds.store(since, Ordering::Relaxed);
     }
 
     pub(super) fn publish(&self, summary: Summary, running: Option<Arc<ProgressCell>>) {
+        let now = Instant::now();
         let mut state = self.lock();
-        let moved_bytes = state.moved_bytes(summary.progress.moved_bytes);
-        *state = EntryState { summary: Some(summary), running, moved_bytes };
+        let before = state.summary.as_ref().map(|summary| summary.mover);
+        if before.is_some_and(|before| before != summary.mover) {
+            state.phase_since = Some(now);
+        }
+        state.moved_bytes = state.moved_bytes(summary.progress.moved_bytes);
+        if summary.mover == Phase::Active {
+            state.meter.sample(now, summary.progress.moved_bytes);
+        } else {
+            state.meter.stop();
+        }
+        state.summary = Some(summary);
+        state.running = running;
     }
 
     /// Bytes that its movers have moved until now.
@@ -119,6 +176,8 @@ impl Registry {
             id: entries.last_id,
             peer,
             connected: Instant::now(),
+            connected_at: SystemTime::now(),
+            spoke_milliseconds: AtomicU64::new(0),
             state: Mutex::default(),
             ended_from_outside: Notify::new(),
         });
