@@ -99,7 +99,11 @@ fn time(unix_microseconds: i64) -> String {
 fn cut(line: &mut String) {
     const MARK: &str = " … cut";
     if line.len() > LINE_BYTES_MAX {
-        line.truncate(line.floor_char_boundary(LINE_BYTES_MAX - MARK.len()));
+        let mut end = LINE_BYTES_MAX - MARK.len();
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        line.truncate(end);
         line.push_str(MARK);
     }
 }

@@ -97,7 +97,7 @@ fn sample(name: &str, r#type: Type, arm: usize, out: &mut BytesMut) {
         Type::Named(declared) => match names::schema(declared).unwrap().shape {
             Shape::Enum(values) => out.put_u32(values[arm % values.len()].1),
             Shape::Struct(fields) => {
-                fields.iter().for_each(|field| sample(field.name, field.r#type, arm, out))
+                fields.iter().for_each(|field| sample(field.name, field.r#type, arm, out));
             }
             Shape::Union(_, arms) => {
                 let chosen = arms[arm % arms.len()];
