@@ -187,7 +187,7 @@ fn drive(drive: &DriveReport, sessions: &[SessionReport]) -> Vec<Cell> {
 }
 
 fn sessions(sessions: &[SessionReport], terminal: &Terminal) -> Vec<String> {
-    const COLUMNS: [Column; 10] = [
+    const COLUMNS: [Column; 8] = [
         Column::number("SESSION"),
         Column::name("PEER", 12),
         Column::name("USER", 6).dispensable(2),
@@ -195,9 +195,7 @@ fn sessions(sessions: &[SessionReport], terminal: &Terminal) -> Vec<String> {
         Column::name("DEVICE", 10).dispensable(1),
         Column::word("MOVER"),
         Column::number("MOVED"),
-        Column::number("RATE").dispensable(5),
         Column::number("CONNECTED").dispensable(3),
-        Column::number("IDLE").dispensable(6),
     ];
     if sessions.is_empty() {
         return vec!["no sessions".to_owned()];
@@ -212,9 +210,7 @@ fn sessions(sessions: &[SessionReport], terminal: &Terminal) -> Vec<String> {
             or_dash(session.device.as_deref().map(one_line)).into(),
             Cell::styled(mover(session), if is_moving { Style::Good } else { Style::Plain }),
             ByteSize::human(session.bytes_moved).into(),
-            or_dash(rate(session)).into(),
             human_duration(session.connected_seconds).into(),
-            human_duration(session.idle_seconds).into(),
         ]
     };
     lines(&COLUMNS, &sessions.iter().map(row).collect::<Vec<_>>(), terminal.width, terminal.colours)
