@@ -314,7 +314,7 @@ def decode(path, judge_client=True):
     ours = f"tcp.port == {PORT}" if judge_client else f"tcp.srcport == {PORT}"
     header_only = f"(tcp.srcport == {PORT} && tcp.len == 28)"
     header_only = f"({header_only} || (ndmp.version == 2 && ndmp.msg == 0x302))"
-    messages = sum(len(line.split(",")) for line in _tshark(path, f"ndmp && {ours}", ["ndmp.sequence"]) if line)
+    messages = sum(len(line.split(",")) for line in tshark(path, f"ndmp && {ours}", ["ndmp.sequence"]) if line)
     check(messages > 0, f"tshark found no NDMP message in {path}")
     for what, condition in (
         ("malformed", f"_ws.malformed && !{header_only}"),
@@ -323,12 +323,12 @@ def decode(path, judge_client=True):
         ("data that is no NDMP",
          f"tcp.len > 0 && !ndmp && !tcp.reassembled_in && !tcp.segment && !tcp.analysis.retransmission && !{header_only}"),
     ):
-        bad = _tshark(path, f"({condition}) && {ours}", ["frame.number", "_ws.col.Info"])
+        bad = tshark(path, f"({condition}) && {ours}", ["frame.number", "_ws.col.Info"])
         check(not bad, f"{what} in {len(bad)} frames of {path}, first: {bad[0] if bad else ''}")
     return messages
 
 
-def _tshark(path, display_filter, fields):
+def tshark(path, display_filter, fields):
     # Hostile clients speak HTTP and TLS on purpose: that must not make Wireshark take the server's side for it, too.
     command = ["tshark", "-2", "-n", "-r", str(path), "-d", f"tcp.port=={PORT},ndmp", "-Y", display_filter, "-T", "fields",
                "--disable-protocol", "tls", "--disable-protocol", "http",

@@ -31,7 +31,7 @@ def _tool(endpoint, *arguments):
     return text
 
 
-def compare(trace, packets, secrets=()):
+def compare(trace, packets, secrets):
     """Failed unless trace and capture have the same messages; the number of them."""
     text = trace.read_text()
     for secret in secrets:
@@ -90,7 +90,7 @@ def _of_capture(packets):
     """As _of_trace, by tshark."""
     fields = ["tcp.srcport", "tcp.dstport", "ndmp.sequence", "ndmp.reply_sequence", "ndmp.msg", "ndmp.msg_type"]
     sessions = collections.defaultdict(lambda: ([], []))
-    for line in harness._tshark(packets, "ndmp.msg", fields):  # not the fragments of a record that others end
+    for line in harness.tshark(packets, "ndmp.msg", fields):  # not the fragments of a record that others end
         source, target, *columns = line.split("\t")
         is_request = int(source) != harness.PORT
         into = sessions[int(source if is_request else target)][0 if is_request else 1]
