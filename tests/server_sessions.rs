@@ -6,33 +6,46 @@ mod support;
 use std::io::Write;
 use std::net::TcpStream;
 
+use support::dma::Dma;
 use support::robot::{DRIVE, Robot, SLOT};
 use support::{Site, loader, wait_for};
 use tapesilo::ndmp::wire::*;
 
-/// The session that has the device open and has moved so many records.
-fn listed(site: &Site, device: &str, records: u64) -> serde_json::Value {
-    wait_for("the session in the list", || {
-        let sessions = site.json(&["session", "list"]);
-        let mut sessions = sessions.as_array().unwrap().iter();
-        sessions.find(|it| it["device"] == device && it["record_num"] == records).cloned()
-    })
+const DEVICE: &str = "vault_drive0";
+
+/// A server with a tape in its drive.
+fn site() -> Site {
+    let site =
+        Site::start("", &loader("vault", "tapes = 1\ntape_capacity = \"8 MiB\"\ntape_family = \"VLT\""));
+    Robot::open(site.dma(), "vault_robot").load(SLOT, DRIVE);
+    site
+}
+
+/// A session that backs up to the tape in records of 1024 bytes, and its data connection.
+fn backing_up(site: &Site, window_bytes: u64) -> (Dma, TcpStream) {
+    let mut dma = site.dma();
+    assert_eq!(dma.open_tape(DEVICE, TapeOpenMode::Rdwr), Error::NoErr);
+    dma.record_size(1024);
+    dma.window(0, window_bytes);
+    let data = TcpStream::connect(dma.listen(MoverMode::Read).unwrap()).unwrap();
+    (dma, data)
+}
+
+/// The session that has the drive open, as the list tells it.
+fn listed(site: &Site) -> Option<serde_json::Value> {
+    let sessions = site.json(&["session", "list"]);
+    sessions.as_array().unwrap().iter().find(|it| it["device"] == DEVICE).cloned()
 }
 
 #[test]
 fn a_session_in_the_middle_of_a_backup_is_killed_and_its_drive_is_free() {
-    let site =
-        Site::start("", &loader("vault", "tapes = 1\ntape_capacity = \"8 MiB\"\ntape_family = \"VLT\""));
-    Robot::open(site.dma(), "vault_robot").load(SLOT, DRIVE);
-    let mut dma = site.dma();
-    assert_eq!(dma.open_tape("vault_drive0", TapeOpenMode::Rdwr), Error::NoErr);
-    dma.record_size(1024);
-    dma.window(0, u64::MAX);
+    let site = site();
+    let (mut dma, mut data) = backing_up(&site, u64::MAX);
     // Half a record: the pump waits for the rest, which never comes.
-    let mut data = TcpStream::connect(dma.listen(MoverMode::Read).unwrap()).unwrap();
     data.write_all(&[1; 1536]).unwrap();
 
-    let session = listed(&site, "vault_drive0", 1);
+    let session =
+        wait_for("the session in the list", || listed(&site).filter(|session| session["record_num"] == 1));
     assert_eq!(session["version"], 4, "{session}");
     let id = session["id"].to_string();
     let killed = site.json(&["session", "kill", &id]);
@@ -44,7 +57,7 @@ fn a_session_in_the_middle_of_a_backup_is_killed_and_its_drive_is_free() {
     });
 
     let mut other = site.dma();
-    assert_eq!(other.open_tape("vault_drive0", TapeOpenMode::Read), Error::NoErr, "the drive is free");
+    assert_eq!(other.open_tape(DEVICE, TapeOpenMode::Read), Error::NoErr, "the drive is free");
     assert_eq!(other.mtio(TapeMtioOp::Rew, 1).error, Error::NoErr);
     assert_eq!(other.read(2048).unwrap(), [1; 1024], "the whole record is kept");
     let refused = site.command(&["session", "kill", &id]).output().unwrap();
@@ -56,19 +69,9 @@ fn a_session_in_the_middle_of_a_backup_is_killed_and_its_drive_is_free() {
 /// Everything the list tells of a mover, while it moves, pauses and ends; `status` tells the same.
 #[test]
 fn a_movers_figures_are_live_and_complete() {
-    let site =
-        Site::start("", &loader("vault", "tapes = 1\ntape_capacity = \"8 MiB\"\ntape_family = \"VLT\""));
-    Robot::open(site.dma(), "vault_robot").load(SLOT, DRIVE);
-    let mut dma = site.dma();
-    assert_eq!(dma.open_tape("vault_drive0", TapeOpenMode::Rdwr), Error::NoErr);
-    dma.record_size(1024);
-    dma.window(0, 1 << 20);
-    let mut data = TcpStream::connect(dma.listen(MoverMode::Read).unwrap()).unwrap();
-    let session = || {
-        let sessions = site.json(&["session", "list"]);
-        let mut sessions = sessions.as_array().unwrap().iter();
-        sessions.find(|it| it["device"] == "vault_drive0").cloned().unwrap()
-    };
+    let site = site();
+    let (mut dma, mut data) = backing_up(&site, 1 << 20);
+    let session = || listed(&site).unwrap();
     // The DMA asks nothing meanwhile: what is told comes from the pump.
     let active = wait_for("a rate", || {
         data.write_all(&[1; 4096]).unwrap();

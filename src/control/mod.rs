@@ -23,6 +23,7 @@ pub use report::{
     TapeInfoReport, TapeInfoResult, TapeReport, TapeStates, TapesResult, VIRTUAL, percent,
 };
 pub use routes::Service;
+pub(crate) use routes::no_session_message;
 pub use server::{ControlError, ControlServer};
 pub use tools::{
     AdoptReport, AdoptRequest, AdoptResult, ExportReport, FindingReport, ImportReport, ImportRequest,

@@ -164,7 +164,8 @@ pub(crate) fn no_loader_message(name: &str, known: &[String]) -> String {
     format!("there is no loader {name:?}; {hint}")
 }
 
-fn no_session_message(id: &str) -> String {
+/// One line for a session that is not there.
+pub(crate) fn no_session_message(id: impl std::fmt::Display) -> String {
     format!("there is no session {id}; `tapesilo session list` shows those that are connected")
 }
 

@@ -2,7 +2,7 @@
 
 use super::state::ServerState;
 use crate::config::{ByteSize, Network};
-use crate::control::{TraceReport, TraceSpec};
+use crate::control::{TraceReport, TraceSpec, no_session_message};
 use crate::ndmp::shell::{Subject, TraceGlance};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -64,9 +64,7 @@ fn subject(state: &ServerState, spec: &TraceSpec) -> Result<Subject, String> {
         (None, None, Some(id)) if state.shared().registry.sessions().iter().any(|entry| entry.id == id) => {
             Ok(Subject::Session(id))
         }
-        (None, None, Some(id)) => {
-            Err(format!("there is no session {id}; `tapesilo session list` shows those that are connected"))
-        }
+        (None, None, Some(id)) => Err(no_session_message(id)),
         _ => Err("a trace is of one user, one address or one session".to_owned()),
     }
 }

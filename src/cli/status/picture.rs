@@ -1,7 +1,6 @@
 //! What `tapesilo status` shows, as lines: headline, alerts, drives, sessions, loaders.
 //!
-//! Pure: from one report, and the speeds since the one before, to text. Drives that are empty and idle are only counted
-//! where there are many.
+//! Pure: from one report to text. Drives that are empty and idle are only counted where there are many.
 
 use crate::config::ByteSize;
 use crate::control::{AlertReport, DriveReport, LoaderReport, SessionReport, StatusReport, percent};

@@ -220,7 +220,7 @@ impl Tracer {
         if !self.is_wanted() {
             return;
         }
-        let mut bytes = BytesMut::from(&frame.to_bytes()[..]);
+        let mut bytes = BytesMut::from(frame.to_bytes());
         if let Ok(Some(record)) = Decoder::new(usize::MAX).decode(&mut bytes) {
             self.record(record, dialect, false);
         }

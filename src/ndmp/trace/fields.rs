@@ -135,14 +135,7 @@ impl Walk {
 
     fn declared(&mut self, schema: &Schema) -> Result<(), Broken> {
         match schema.shape {
-            Shape::Enum(_) => {
-                let code = self.number()?;
-                match names::value(schema, code) {
-                    Some(name) => self.put(format_args!("{name}")),
-                    None => self.put(format_args!("{code:#x}")),
-                }
-                Ok(())
-            }
+            Shape::Enum(_) => self.coded(schema).map(drop),
             Shape::Struct(fields) => {
                 self.text.push('{');
                 self.members(fields)?;
@@ -152,11 +145,7 @@ impl Walk {
             Shape::Union(tag, arms) => {
                 let Type::Named(tag_type) = tag.r#type else { return Err(Broken) };
                 let tag_schema = names::schema(tag_type).ok_or(Broken)?;
-                let code = self.number()?;
-                match names::value(tag_schema, code) {
-                    Some(name) => self.put(format_args!("{name}")),
-                    None => self.put(format_args!("{code:#x}")),
-                }
+                let code = self.coded(tag_schema)?;
                 let arm = arms.iter().find(|arm| arm.case == code).ok_or(Broken)?;
                 if let Some(field) = arm.field {
                     self.put(format_args!(":"));
@@ -165,6 +154,16 @@ impl Walk {
                 Ok(())
             }
         }
+    }
+
+    /// A value of an enum: its name, or its number if it has none.
+    fn coded(&mut self, schema: &Schema) -> Result<u32, Broken> {
+        let code = self.number()?;
+        match names::value(schema, code) {
+            Some(name) => self.put(format_args!("{name}")),
+            None => self.put(format_args!("{code:#x}")),
+        }
+        Ok(code)
     }
 
     fn list(&mut self, name: &str, element: Type) -> Result<(), Broken> {

@@ -30,18 +30,14 @@ fn plain(name: &'static str) -> &'static str {
 
 /// A message: `TAPE_OPEN`, or its number.
 pub(super) fn message(code: MessageCode) -> String {
-    known_message(code).map_or_else(|| format!("{:#x}", code.code()), str::to_owned)
-}
-
-/// As [`message`], if it has a name.
-pub(super) fn known_message(code: MessageCode) -> Option<&'static str> {
-    match code {
+    let known = match code {
         // Wireshark's name for it.
         MessageCode::NotifyConnectionStatus => Some("NOTIFY_CONNECTED"),
         // Not messages, but where others begin.
         MessageCode::ExtStandardBase | MessageCode::ExtProprietaryBase => None,
         code => standard_message(code),
-    }
+    };
+    known.map_or_else(|| format!("{:#x}", code.code()), str::to_owned)
 }
 
 /// The name by which the standard's types are called.

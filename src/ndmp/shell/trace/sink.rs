@@ -36,10 +36,10 @@ struct Shared {
 impl Sink {
     /// Makes the file and starts its thread; `title` opens every file.
     pub(super) fn open(file: PathBuf, limit_bytes: u64, title: String) -> Result<Sink, String> {
+        let taken =
+            |path: &Path| format!("{}: it is there already; name another file, or remove it", path.display());
         let said = |error: &io::Error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                format!("{}: it is there already; name another file, or remove it", file.display())
-            }
+            io::ErrorKind::AlreadyExists => taken(&file),
             _ => format!(
                 "{}: {error}; name a file in a directory that the server may write to",
                 file.display()
@@ -47,10 +47,7 @@ impl Sink {
         };
         let before = before(&file);
         if fs::symlink_metadata(&before).is_ok() {
-            return Err(format!(
-                "{}: it is there already; name another file, or remove it",
-                before.display()
-            ));
+            return Err(taken(&before));
         }
         let open = make(&file).map_err(|error| said(&error))?;
         let shared = Arc::new(Shared::default());
