@@ -224,6 +224,11 @@ name = "interop"
 password_file = "{folder}/password"
 auth = ["md5", "text"]
 
+# How full this machine's disk is must not matter.
+[space]
+alert_percent = 0
+stop_percent = 0
+
 [[loader]]
 name = "vault"
 path = "{folder}/vault"

@@ -31,6 +31,7 @@ impl Site {
             "t.toml",
             "[server]\nlisten = [\"127.0.0.1:0\"]\nstate_dir = \"state\"\ncontrol_socket = \"c.sock\"\n\
              [[user]]\nname = \"backup\"\npassword_file = \"pw\"\nallow = [\"127.0.0.0/8\"]\n\
+             [space]\nalert_percent = 0\nstop_percent = 0\n\
              [[loader]]\nname = \"vault\"\npath = \"vault\"\nslots = 10\ntape_family = \"VLT\"\n\
              aliases = { vault_drive1 = \"nrst1a\" }\n",
         );

@@ -50,7 +50,7 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// A server of these loaders, with more lines for `[server]`; running.
+    /// A server of these loaders, with more lines for `[server]`; running. How full this machine's disk is does not matter.
     pub(crate) fn start(server: &str, loaders: &str) -> Site {
         let scratch = tempfile::tempdir().unwrap();
         let mut site = Site { scratch, child: None, address: "127.0.0.1:0".parse().unwrap() };
@@ -58,7 +58,8 @@ impl Site {
         fs::set_permissions(site.path("pw"), fs::Permissions::from_mode(0o600)).unwrap();
         let config = format!(
             "[server]\nlisten = [\"127.0.0.1:0\"]\nstate_dir = \"state\"\ncontrol_socket = \"c.sock\"\n{server}\n\
-             [[user]]\nname = \"backup\"\npassword_file = \"pw\"\nauth = [\"md5\"]\n{loaders}"
+             [[user]]\nname = \"backup\"\npassword_file = \"pw\"\nauth = [\"md5\"]\n\
+             [space]\nalert_percent = 0\nstop_percent = 0\n{loaders}"
         );
         fs::write(site.path("t.toml"), config).unwrap();
         site.start_again();
