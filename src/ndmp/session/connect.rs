@@ -122,7 +122,7 @@ impl Session {
         let server_attr = match request.auth_type {
             AuthType::Md5 if self.facts.offers_md5() => AuthAttr::Md5(self.new_challenge()),
             AuthType::Text if self.facts.offers_text() => AuthAttr::Text,
-            _ => return Err(Fault::silent(Error::IllegalArgs)),
+            _ => return Err(not_offered()),
         };
         Ok(Answer::Now(ConfigGetAuthAttrReply { error: Error::NoErr, server_attr }))
     }
@@ -154,12 +154,12 @@ impl Session {
             AuthData::Text(text) if facts.offers_text() => {
                 (text.auth_id.to_lossy(), auth::check_text(&facts, &text.auth_id, &text.auth_password))
             }
-            _ => return Err(Fault::silent(Error::IllegalArgs)),
+            _ => return Err(not_offered()),
         };
         let Some(user) = user else {
             tracing::warn!(user = name, "a login failed: wrong name, password or way to log in");
             self.count_failed_login();
-            return Err(Fault::silent(Error::NotAuthorized));
+            return Err(Fault::new(Error::NotAuthorized, "wrong name, password or way to log in"));
         };
         tracing::info!(user = user.name, "logged in");
         self.login.user = Some(user.clone());
@@ -174,4 +174,9 @@ impl Session {
             self.is_ending = true;
         }
     }
+}
+
+/// A way to log in that no user has.
+fn not_offered() -> Fault {
+    Fault::new(Error::IllegalArgs, "this way to log in is not offered")
 }

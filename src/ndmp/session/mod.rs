@@ -124,7 +124,8 @@ impl Fault {
         Fault { error, text: text.into() }
     }
 
-    /// An error that needs no words.
+    /// An error that is an answer and needs no words: what a program asks again and again (a state, whether there is a
+    /// tape), or what it reads up to (a mark, the end). Any other has its text.
     fn silent(error: Error) -> Fault {
         Fault { error, text: String::new() }
     }
@@ -324,7 +325,7 @@ impl Session {
             return;
         }
         if !self.version.has(head.code) {
-            self.reply_header(head, Error::NotSupported);
+            self.refuse_unserved(head);
             return;
         }
         if let Err(error) = self.dispatch(head, message, live) {
@@ -387,10 +388,18 @@ impl Session {
             C::MoverStop => self.answer(head, message, Session::mover_stop)?,
             C::MoverRead => self.mover_read(head, message)?,
             C::MoverClose => self.steer(head, message, |mover, ()| mover.close())?,
-            // A tape and robot server has no DATA interface; an unknown code is answered, never a broken session.
-            _ => self.reply_header(head, Error::NotSupported),
+            _ => self.refuse_unserved(head),
         }
         Ok(())
+    }
+
+    /// A tape and robot server has no DATA interface; an unknown code is answered, never a broken session. Some DMAs ask for
+    /// what may not be there, so the text is no more than a warning.
+    fn refuse_unserved(&mut self, head: RequestHead) {
+        self.reply_header(head, Error::NotSupported);
+        if self.is_authenticated() {
+            self.log_warning(&format!("request {:#x} is not served here", head.code.code()), head);
+        }
     }
 
     /// Decodes, handles, replies or keeps pending.

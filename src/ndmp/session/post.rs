@@ -53,6 +53,11 @@ impl Session {
         self.log(LogType::Error, text, about);
     }
 
+    /// LOG_MESSAGE of type WARNING; `about` is the request it explains.
+    pub(super) fn log_warning(&mut self, text: &str, about: RequestHead) {
+        self.log(LogType::Warning, text, Some(about));
+    }
+
     /// LOG_MESSAGE of type WARNING to whoever has a tape open; for one who has closed it meanwhile it is no news.
     pub(super) fn post_tape_notice(&mut self, text: &str) {
         if matches!(self.device, OpenDevice::Tape(_)) {

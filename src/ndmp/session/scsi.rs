@@ -117,7 +117,9 @@ impl Session {
     fn check_robot_open(&self) -> Result<(), Fault> {
         match self.device {
             OpenDevice::Robot { .. } => Ok(()),
-            OpenDevice::None | OpenDevice::Tape(_) => Err(Fault::silent(Error::DevNotOpen)),
+            OpenDevice::None | OpenDevice::Tape(_) => {
+                Err(Fault::new(Error::DevNotOpen, "this session has no robot open: open one first"))
+            }
         }
     }
 

@@ -302,7 +302,9 @@ impl Session {
 
     /// The open tape, when the mover does not have it (3.4.1).
     fn idle_tape(&self) -> Result<&OpenTape, Fault> {
-        let OpenDevice::Tape(tape) = &self.device else { return Err(Fault::silent(Error::DevNotOpen)) };
+        let OpenDevice::Tape(tape) = &self.device else {
+            return Err(Fault::new(Error::DevNotOpen, "this session has no drive open: open one first"));
+        };
         if self.mover.holds_tape() {
             return Err(Fault::new(
                 Error::DeviceBusy,

@@ -82,6 +82,11 @@ impl Deeds {
         })
     }
 
+    /// What its bytes are in.
+    pub(super) fn dialect(&self) -> Dialect {
+        self.1
+    }
+
     /// The text of the LOG_MESSAGE, and the request it explains.
     #[track_caller]
     pub(super) fn log(&self) -> (String, Option<u32>) {

@@ -1,11 +1,11 @@
 //! Any sequence of requests and events: no panic, one reply a request, every frame whole.
 
-use super::bench::{Bench, Did, facts};
+use super::bench::{Bench, Deeds, Did, facts};
 use super::catalogue::{UNSERVED, requests};
 use crate::mover::{End, Ended, Progress};
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
-use crate::ndmp::xdr::Quad;
+use crate::ndmp::xdr::{self, Quad, Wire};
 use crate::vtl::drive::{HostError, HostRead};
 use proptest::prelude::*;
 
@@ -65,6 +65,35 @@ fn event(number: u8) -> Event {
     Event::PumpEnded(Ended { end, progress: Progress::default(), window_left_bytes: 0, read: None })
 }
 
+/// Errors that are answers and need no words: states that programs ask for again and again, and what a read goes up to.
+fn is_an_answer(code: MessageCode, body: &[u8], error: Error) -> bool {
+    use MessageCode as C;
+    match (code, error) {
+        (C::TapeGetState, Error::DevNotOpen | Error::NoTapeLoaded) | (C::TapeRead, Error::Eof) => true,
+        // Versions 2 and 3 have another name for the end of data.
+        (C::TapeRead, Error::Eom) => true,
+        (C::TapeMtio, Error::NoTapeLoaded) => body.starts_with(&[0, 0, 0, 7]),
+        _ => false,
+    }
+}
+
+/// A request that fails is explained by one LOG post right behind its reply; one that does not, by none.
+#[track_caller]
+fn check_explained(was_logged_in: bool, code: MessageCode, body: &[u8], deeds: &Deeds) {
+    let names: Vec<_> =
+        deeds.0.iter().map(Did::name).filter(|name| ["reply", "log"].contains(name)).collect();
+    let error = deeds.error();
+    let is_explained = was_logged_in && error != Error::NoErr && !is_an_answer(code, body, error);
+    let expected: &[&str] = if is_explained { &["reply", "log"] } else { &["reply"] };
+    assert_eq!(names, expected, "{code:?} {error:?} {body:02x?} {deeds:?}");
+    // The older versions' posts do not say which request they are about.
+    if is_explained && deeds.dialect() == Dialect::V4 {
+        let (text, about) = deeds.log();
+        assert!(!text.is_empty());
+        assert_eq!(about, Some(deeds.reply().header.reply_sequence));
+    }
+}
+
 /// A completion that may not fit the work at all: a fault of the shell's must not panic either.
 fn failure(number: u8) -> Completion {
     match number {
@@ -81,6 +110,19 @@ fn replies(deeds: &[Did]) -> usize {
     deeds.iter().filter(|did| matches!(did, Did::Replied(_))).count()
 }
 
+fn encoded(request: &impl Wire) -> Vec<u8> {
+    xdr::encode(request).unwrap().into_bytes().to_vec()
+}
+
+/// One whole reply, and words beside an error.
+#[track_caller]
+fn send(bench: &mut Bench, code: MessageCode, body: &[u8]) {
+    let was_logged_in = bench.session.is_authenticated();
+    let deeds = bench.send_bytes(code, body);
+    assert_eq!(replies(&deeds.0), 1, "{code:?}");
+    check_explained(was_logged_in, code, body, &deeds);
+}
+
 fn play(bench: &mut Bench, step: &Step) {
     let all = requests();
     match step {
@@ -92,19 +134,19 @@ fn play(bench: &mut Bench, step: &Step) {
                 body[at] ^= bits;
             }
             let length = cut.map_or(body.len(), |cut| cut % (body.len() + 1));
-            assert_eq!(replies(&bench.send_bytes(request.code, &body[..length]).0), 1, "{step:?}");
+            send(bench, request.code, &body[..length]);
         }
         Step::Window(offset, length) => {
             let request = MoverSetWindowRequest { offset: Quad(*offset), length: Quad(*length) };
-            assert_eq!(replies(&bench.send(MessageCode::MoverSetWindow, &request).0), 1);
+            send(bench, MessageCode::MoverSetWindow, &encoded(&request));
         }
         Step::Listen(mode) => {
             let request = MoverListenRequest { mode: (*mode).into(), addr_type: AddrType::Tcp };
-            assert_eq!(replies(&bench.send(MessageCode::MoverListen, &request).0), 1);
+            send(bench, MessageCode::MoverListen, &encoded(&request));
         }
         Step::Unserved(index) => {
             let code = UNSERVED[index % UNSERVED.len()];
-            assert_eq!(replies(&bench.send_bytes(code.into(), &[1, 2, 3]).0), 1);
+            send(bench, code.into(), &[1, 2, 3]);
         }
         Step::Event(number) => assert_eq!(replies(&bench.event(event(*number)).0), 0),
         Step::Fail(number) => bench.world.next.push_back(failure(*number)),
