@@ -63,6 +63,11 @@ fn wrong_requests_are_answered_and_the_session_goes_on() {
     let sequence = dma.send(MessageCode::TapeOpen, &7_u32);
     assert_eq!(dma.reply_to(sequence).header.error_code, Error::XdrDecode);
     assert_eq!(dma.open_tape("bogus", TapeOpenMode::Read), Error::NoDevice);
+    for _ in 0..3 {
+        let log: LogMessagePost = dma.post(MessageCode::LogMessage);
+        assert_eq!(log.log_type, LogType::Warning);
+        assert!(log.entry.to_lossy().contains("is not served here"), "{}", log.entry);
+    }
     let log: LogMessagePost = dma.post(MessageCode::LogMessage);
     assert!(log.entry.to_lossy().contains("TapeOpen"), "the undecodable one: {}", log.entry);
     let log: LogMessagePost = dma.post(MessageCode::LogMessage);

@@ -58,8 +58,8 @@ impl Site {
         fs::set_permissions(site.path("pw"), fs::Permissions::from_mode(0o600)).unwrap();
         let config = format!(
             "[server]\nlisten = [\"127.0.0.1:0\"]\nstate_dir = \"state\"\ncontrol_socket = \"c.sock\"\n{server}\n\
-             [[user]]\nname = \"backup\"\npassword_file = \"pw\"\nauth = [\"md5\"]\n\
-             [space]\nalert_percent = 0\nstop_percent = 0\n{loaders}"
+             [space]\nalert_percent = 0\nstop_percent = 0\n\
+             [[user]]\nname = \"backup\"\npassword_file = \"pw\"\nauth = [\"md5\"]\n{loaders}"
         );
         fs::write(site.path("t.toml"), config).unwrap();
         site.start_again();
