@@ -166,6 +166,17 @@ fn requests_sent_at_once_are_answered_in_order() {
     sender.join().unwrap();
 }
 
+/// A login takes fewer than ten requests: who sends more without one is not served at its own speed.
+#[test]
+fn strangers_are_answered_slowly() {
+    let site = vault();
+    let mut dma = Dma::connect(site.address());
+    let begun = Instant::now();
+    let last = (0..100).map(|_| dma.send(MessageCode::MoverGetState, &())).last().unwrap();
+    while dma.next().expect("an answer to each").header.reply_sequence != last {}
+    assert!(begun.elapsed() >= Duration::from_millis(10 * (100 - 32)), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn round_trips_are_quick() {
     let site = vault();

@@ -29,6 +29,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// A peer that has not logged in after so long is hung up on.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// So many requests before login are answered at once (a login takes fewer than ten), the others one in so long.
+const RECORDS_AT_ONCE_BEFORE_LOGIN: u32 = 32;
+const RECORD_INTERVAL_BEFORE_LOGIN: Duration = Duration::from_millis(10);
 /// A record that has begun must be whole after so long without a byte.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(120);
 /// Once the server is being stopped, such a peer is waited for no longer than this.
@@ -93,6 +96,8 @@ pub(super) struct Connection {
     deadline: Instant,
     /// When to look next how far the transfer is.
     sample_at: Instant,
+    /// How many requests before login are still answered at once.
+    unpaced_records: u32,
     is_over: bool,
     world: Arc<World>,
     entry: Arc<SessionEntry>,
@@ -130,6 +135,7 @@ impl Connection {
             input: BytesMut::new(),
             deadline: Instant::now() + LOGIN_TIMEOUT,
             sample_at: Instant::now(),
+            unpaced_records: RECORDS_AT_ONCE_BEFORE_LOGIN,
             is_over: false,
             world,
             tracer: Tracer::new(traces, entry.clone(), local),
@@ -279,6 +285,7 @@ impl Connection {
     async fn take_records(&mut self) -> io::Result<()> {
         while !self.is_over && self.session.is_ready() {
             let Some(record) = self.decoder.decode(&mut self.input).map_err(io::Error::other)? else { break };
+            self.pace_stranger().await;
             self.entry.spoke();
             self.tracer.received(&record, self.session.dialect());
             let effects = self.session.on_record(record, &self.live());
@@ -286,6 +293,21 @@ impl Connection {
         }
         self.input.reserve(READ_BYTES);
         Ok(())
+    }
+
+    /// Before login a few requests are answered at once and the rest so slowly that no number of them takes processor time
+    /// from sessions that work.
+    async fn pace_stranger(&mut self) {
+        if self.session.is_authenticated() {
+            return;
+        }
+        match self.unpaced_records.checked_sub(1) {
+            Some(left) => self.unpaced_records = left,
+            None => tokio::select! {
+                () = sleep(RECORD_INTERVAL_BEFORE_LOGIN) => {}
+                () = told_to_stop(&mut self.stop) => {}
+            },
+        }
     }
 
     async fn perform(&mut self, effects: Vec<Effect>) -> io::Result<()> {
