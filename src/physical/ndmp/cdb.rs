@@ -19,7 +19,7 @@ use crate::physical::stream::{lost, protocol};
 use crate::physical::transport::{Answer, Data, Transport, TransportError};
 
 /// How long a device that others have is waited for. A session of ours whose connection broke may have it a little longer.
-pub(super) const BUSY_TIME: Duration = Duration::from_secs(10);
+pub(super) const BUSY_TIME: Duration = Duration::from_secs(5);
 /// How often it is asked for.
 pub(super) const ASK_EVERY: Duration = Duration::from_millis(250);
 /// How long a close may take that nobody waits for the result of.

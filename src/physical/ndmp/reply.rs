@@ -11,8 +11,6 @@ use crate::ndmp::xdr::Wire;
 
 /// A reply with an error code.
 pub(super) trait Reply: Wire + Default {
-    fn error(&self) -> Error;
-
     /// The reply that a header with this error stands for.
     fn of_error(error: Error) -> Self;
 }
@@ -20,10 +18,6 @@ pub(super) trait Reply: Wire + Default {
 macro_rules! replies {
     ($($reply:ty),* $(,)?) => {$(
         impl Reply for $reply {
-            fn error(&self) -> Error {
-                self.error
-            }
-
             fn of_error(error: Error) -> Self {
                 Self { error, ..Self::default() }
             }
@@ -48,10 +42,6 @@ replies!(
 );
 
 impl Reply for TapeMtioReply {
-    fn error(&self) -> Error {
-        self.error
-    }
-
     /// Nothing is said of how far it came: that must not look like all the way.
     fn of_error(error: Error) -> Self {
         Self { error, resid_count: u32::MAX }

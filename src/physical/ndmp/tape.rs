@@ -304,28 +304,55 @@ impl MessageDrive {
             }
             (error, _) => return Err(self.said(action, error)),
         };
-        let spaced = Spaced { moved: Some(all - left), end: self.end_of_space(operation, left, moved.error)? };
-        self.place = Some(moved_to(place, operation, all - left, spaced.end));
-        Ok(spaced)
+        let moved = all - left;
+        let end = if left == 0 { SpaceEnd::Done } else { self.end_of_space(action, operation, place)? };
+        self.place = Some(moved_to(place, operation, moved, end));
+        Ok(Spaced { moved: Some(moved), end })
     }
 
-    /// Why a motion ended early. Over records forward the server does not say whether a mark or the end of data did it: then
-    /// nothing is known of the position.
-    fn end_of_space(&mut self, operation: TapeMtioOp, left: u64, error: Error) -> Result<SpaceEnd, Fault> {
-        Ok(match operation {
-            _ if left == 0 => SpaceEnd::Done,
-            TapeMtioOp::Bsf => SpaceEnd::BeginningOfTape,
+    /// Why a motion ended early. What a motion over records has met is passed, as a drive does: servers stand before it or
+    /// behind it, and say nothing of what it is.
+    fn end_of_space(&mut self, action: &str, operation: TapeMtioOp, place: Place) -> Result<SpaceEnd, Fault> {
+        match operation {
+            TapeMtioOp::Fsf => Ok(SpaceEnd::EndOfData),
+            TapeMtioOp::Bsf => Ok(SpaceEnd::BeginningOfTape),
             TapeMtioOp::Bsr => {
-                let told = self.tell("space")?;
+                let told = self.tell(action)?;
                 if (told.file, told.record) == (Some(0), Some(0)) {
-                    SpaceEnd::BeginningOfTape
-                } else {
-                    SpaceEnd::Filemark
+                    return Ok(SpaceEnd::BeginningOfTape);
                 }
+                self.pass_mark(action, place, TapeMtioOp::Bsf)?;
+                Ok(SpaceEnd::Filemark)
             }
-            TapeMtioOp::Fsr if error != Error::Eom => SpaceEnd::Filemark,
-            _ => SpaceEnd::EndOfData,
-        })
+            _ if self.pass_mark(action, place, TapeMtioOp::Fsf)? => Ok(SpaceEnd::Filemark),
+            _ => Ok(SpaceEnd::EndOfData),
+        }
+    }
+
+    /// Passes the mark that a read or a motion over records has met, unless the server has passed it already; false if there is
+    /// none. The number of the file tells whether it was passed; a motion over it tells whether there is one.
+    fn pass_mark(&mut self, action: &str, place: Place, operation: TapeMtioOp) -> Result<bool, Fault> {
+        let Some(file) = place.file else {
+            return Err(self.fault(FaultKind::PositionLost, action, "the file is not known; rewind first"));
+        };
+        let behind = if operation == TapeMtioOp::Fsf { file.checked_add(1) } else { file.checked_sub(1) };
+        let told = self.tell(action)?.file;
+        if told.is_some() && told == behind {
+            return Ok(true);
+        }
+        if told != Some(file) {
+            let detail = format!("the server tells file {told:?}, counted is {file}");
+            return Err(self.fault(FaultKind::PositionLost, action, detail));
+        }
+        let moved = self.motion(action, operation, 1)?;
+        match (moved.error, moved.left) {
+            (Error::NoErr, Some(0)) => Ok(true),
+            (Error::NoErr | Error::Eof | Error::Eom, Some(1)) | (Error::Eom, None) => Ok(false),
+            (Error::NoErr | Error::Eof | Error::Eom, _) => {
+                Err(self.fault(FaultKind::Nonsense, action, "the server does not say how far it came"))
+            }
+            (error, _) => Err(self.said(action, error)),
+        }
     }
 
     /// To a place by file and record, forward from here where that is shorter.
@@ -391,8 +418,16 @@ fn moved_to(place: Place, operation: TapeMtioOp, moved: u64, end: SpaceEnd) -> P
             record: is_done.then_some(0),
         },
         TapeMtioOp::Bsf => Place { object: None, file: back(place.file, moved), record: None },
-        // On which side of a mark it stands, versions and servers disagree.
-        _ => Place::UNKNOWN,
+        TapeMtioOp::Fsr => {
+            let place = place.after_records(moved);
+            if end == SpaceEnd::Filemark { place.after_filemarks(1) } else { place }
+        }
+        // Before the mark that it has met.
+        _ => Place {
+            object: back(place.object, moved.saturating_add(1)),
+            file: back(place.file, 1),
+            record: None,
+        },
     }
 }
 
@@ -612,7 +647,11 @@ mod tests {
         assert_eq!(moved_to(place, TapeMtioOp::Fsr, 3, SpaceEnd::Done), forward);
         let back = Place { object: Some(17), record: Some(2), ..place };
         assert_eq!(moved_to(place, TapeMtioOp::Bsr, 3, SpaceEnd::Done), back);
-        assert_eq!(moved_to(place, TapeMtioOp::Fsr, 3, SpaceEnd::Filemark), Place::UNKNOWN);
+        let behind_mark = Place { object: Some(24), file: Some(3), record: Some(0) };
+        assert_eq!(moved_to(place, TapeMtioOp::Fsr, 3, SpaceEnd::Filemark), behind_mark);
+        assert_eq!(moved_to(place, TapeMtioOp::Fsr, 3, SpaceEnd::EndOfData), forward);
+        let before_mark = Place { object: Some(14), file: Some(1), record: None };
+        assert_eq!(moved_to(place, TapeMtioOp::Bsr, 5, SpaceEnd::Filemark), before_mark);
         let file = Place { object: None, file: Some(4), record: Some(0) };
         assert_eq!(moved_to(place, TapeMtioOp::Fsf, 2, SpaceEnd::Done), file);
         let end = Place { record: None, ..file };

@@ -51,7 +51,7 @@ impl MessageDrive {
         let reply = self.ask_record(ACTION, self.record_bytes_max)?;
         match reply.error {
             Error::NoErr => self.take_record(reply.data_in.as_bytes(), place, buffer),
-            Error::Eof => self.pass_mark(place),
+            Error::Eof => self.at_mark(place),
             Error::Eom => self.end_of_data(place),
             error => Err(self.said(ACTION, error)),
         }
@@ -71,34 +71,13 @@ impl MessageDrive {
         Ok(ReadRecord::Record { bytes })
     }
 
-    /// EOF is a filemark or the end of data, and the tape stands before the mark or behind it, by version and by server. The
-    /// number of the file tells whether the mark was passed; a motion over it tells whether there is one.
-    fn pass_mark(&mut self, place: Place) -> Result<ReadRecord, Fault> {
-        const ACTION: &str = "TAPE_READ at a filemark";
-        let Some(file) = place.file else {
-            return Err(self.fault(FaultKind::PositionLost, ACTION, "the file is not known; rewind first"));
-        };
-        let told = self.tell(ACTION)?.file;
-        if told == Some(file + 1) {
+    /// EOF is a filemark or the end of data, by version and by server.
+    fn at_mark(&mut self, place: Place) -> Result<ReadRecord, Fault> {
+        if self.pass_mark("TAPE_READ at a filemark", place, TapeMtioOp::Fsf)? {
             self.place = Some(place.after_filemarks(1));
-            return Ok(ReadRecord::Filemark);
-        }
-        if told != Some(file) {
-            let detail = format!("the server tells file {told:?}, counted is {file}");
-            return Err(self.fault(FaultKind::PositionLost, ACTION, detail));
-        }
-        let moved = self.motion(ACTION, TapeMtioOp::Fsf, 1)?;
-        match (moved.error, moved.left) {
-            (Error::NoErr, Some(0)) => {
-                self.place = Some(place.after_filemarks(1));
-                Ok(ReadRecord::Filemark)
-            }
-            (Error::NoErr | Error::Eof | Error::Eom, Some(1)) => self.end_of_data(place),
-            (Error::Eom, None) => self.end_of_data(place),
-            (Error::NoErr | Error::Eof, _) => {
-                Err(self.fault(FaultKind::Nonsense, ACTION, "the server does not say how far it came"))
-            }
-            (error, _) => Err(self.said(ACTION, error)),
+            Ok(ReadRecord::Filemark)
+        } else {
+            self.end_of_data(place)
         }
     }
 
