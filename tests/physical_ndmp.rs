@@ -184,7 +184,10 @@ fn records_of_any_length_and_filemarks_exactly() {
             assert_eq!(drive.read_record(&mut buffer), Ok(expected), "{access:?} object {number}");
             assert_eq!(drive.place(), Ok(place(OBJECTS, number + 1)), "{access:?} object {number}");
         }
-        assert_eq!(kind(drive.locate(&Place { object: Some(99), file: Some(7), record: Some(9) })), FaultKind::EndOfData);
+        assert_eq!(
+            kind(drive.locate(&Place { object: Some(99), file: Some(7), record: Some(9) })),
+            FaultKind::EndOfData
+        );
         // A record that is longer than the buffer: its length is told.
         drive.rewind().unwrap();
         assert_eq!(drive.read_record(&mut [0; 10]), Ok(ReadRecord::Record { bytes: 80 }), "{access:?}");
@@ -284,7 +287,8 @@ fn the_end_of_the_tape_is_told_and_all_before_it_is_there() {
 fn a_write_protected_cartridge_is_told_and_not_written() {
     let mut site = site("64 MiB");
     site.terminate();
-    let label = fs::read_dir(site.path("vault")).unwrap().map(|entry| entry.unwrap().path().join("label.toml"));
+    let label =
+        fs::read_dir(site.path("vault")).unwrap().map(|entry| entry.unwrap().path().join("label.toml"));
     for label in label.filter(|label| label.exists()) {
         let text = fs::read_to_string(&label).unwrap();
         assert!(text.contains("write_protected = false"), "{text}");

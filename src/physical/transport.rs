@@ -78,10 +78,7 @@ impl TransportError {
     /// Whether the device has certainly not had the command, and the connection is as it was.
     #[must_use]
     pub fn was_not_begun(&self) -> bool {
-        matches!(
-            self,
-            Self::Unsupported { .. } | Self::Busy { .. } | Self::Over { was_sent: false, .. }
-        )
+        matches!(self, Self::Unsupported { .. } | Self::Busy { .. } | Self::Over { was_sent: false, .. })
     }
 }
 

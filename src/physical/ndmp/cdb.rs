@@ -178,7 +178,11 @@ impl CdbTransport {
         };
         match reply.error {
             Error::NoErr => Ok(()),
-            Error::NotSupported | Error::IllegalArgs | Error::XdrDecode | Error::NoMem | Error::Permission => {
+            Error::NotSupported
+            | Error::IllegalArgs
+            | Error::XdrDecode
+            | Error::NoMem
+            | Error::Permission => {
                 let bytes = if let Data::Out(bytes) = data { bytes.len() } else { 0 };
                 let reason = format!("a CDB with {bytes} bytes of data: {}", reason());
                 Err(TransportError::Unsupported { reason })

@@ -60,7 +60,9 @@ impl Client {
             decode(&message).map_err(|_| protocol("a greeting that is none"))?;
         if post.reason != ConnectionStatusReason::Connected {
             let words = shorten(&post.text_reason.to_lossy());
-            return Err(TransportError::Refused { reason: format!("{address} refuses the connection: {words}") });
+            return Err(TransportError::Refused {
+                reason: format!("{address} refuses the connection: {words}"),
+            });
         }
         Ok((client, post.protocol_version.into()))
     }

@@ -7,9 +7,7 @@ use super::cdb::{CdbTransport, Device, OpenError, refused};
 use super::login::log_in;
 use super::tape::MessageDrive;
 use super::{Access, Settings};
-use crate::ndmp::wire::{
-    ConfigGetScsiInfoReply, ConfigGetTapeInfoReply, DeviceInfo, Error, MessageCode,
-};
+use crate::ndmp::wire::{ConfigGetScsiInfoReply, ConfigGetTapeInfoReply, DeviceInfo, Error, MessageCode};
 use crate::physical::drive::PhysicalDrive;
 use crate::physical::fault::{Fault, FaultKind};
 use crate::physical::library::{Identity, Inventory, Library};
@@ -180,7 +178,8 @@ impl Library for NdmpLibrary {
             self.fault(FaultKind::NoSuchElement, ACTION, format!("{address:04X}h is no drive"))
         })?;
         let Some(device) = self.settings.drive_devices.get(at).cloned() else {
-            let detail = format!("no device is named for the drive at {address:04X}h; add it to drive_devices");
+            let detail =
+                format!("no device is named for the drive at {address:04X}h; add it to drive_devices");
             return Err(self.fault(FaultKind::WrongDevice, ACTION, detail));
         };
         let told = self.known(&device);

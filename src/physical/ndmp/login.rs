@@ -63,10 +63,7 @@ fn authenticate(client: &mut Client, server: &Server, limit: &Limit) -> Result<(
     } else if offers(AuthType::Text) {
         tracing::warn!(server = %server.address, "the NDMP server knows no MD5: the password is sent in clear");
         let Credentials { user, password } = &server.credentials;
-        AuthData::Text(AuthText {
-            auth_id: user.as_str().into(),
-            auth_password: (&password[..]).into(),
-        })
+        AuthData::Text(AuthText { auth_id: user.as_str().into(), auth_password: (&password[..]).into() })
     } else {
         return Err(refused(server, "it offers neither MD5 nor passwords in clear"));
     };

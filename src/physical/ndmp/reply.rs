@@ -11,15 +11,21 @@ use crate::ndmp::xdr::Wire;
 
 /// A reply with an error code.
 pub(super) trait Reply: Wire + Default {
+    fn error_mut(&mut self) -> &mut Error;
+
     /// The reply that a header with this error stands for.
-    fn of_error(error: Error) -> Self;
+    fn of_error(error: Error) -> Self {
+        let mut reply = Self::default();
+        *reply.error_mut() = error;
+        reply
+    }
 }
 
 macro_rules! replies {
     ($($reply:ty),* $(,)?) => {$(
         impl Reply for $reply {
-            fn of_error(error: Error) -> Self {
-                Self { error, ..Self::default() }
+            fn error_mut(&mut self) -> &mut Error {
+                &mut self.error
             }
         }
     )*};
@@ -42,6 +48,10 @@ replies!(
 );
 
 impl Reply for TapeMtioReply {
+    fn error_mut(&mut self) -> &mut Error {
+        &mut self.error
+    }
+
     /// Nothing is said of how far it came: that must not look like all the way.
     fn of_error(error: Error) -> Self {
         Self { error, resid_count: u32::MAX }

@@ -96,7 +96,8 @@ impl Changer {
     fn piece(&mut self, kind: ElementKind, start: u16, identifiers: bool) -> Result<Vec<Report>, Fault> {
         if !self.tells_all_only {
             match self.ask_piece(kind, (start, PIECE), identifiers) {
-                Err(fault) if fault.kind == FaultKind::IllegalRequest => {}
+                // About identifiers it is what robots say that cannot tell them.
+                Err(fault) if fault.kind == FaultKind::IllegalRequest && !identifiers => {}
                 piece => return piece,
             }
         }

@@ -195,4 +195,3 @@ impl Library for ScsiLibrary {
         self.robot.changer.prevent_removal(prevent)
     }
 }
-
