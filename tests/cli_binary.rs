@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tapesilo::cli::{self, BoxError, ExitCode, Hooks};
 use tapesilo::config::{Config, ConfigOrigin};
-use tapesilo::control::{
+use tapesilo::control::{Copier, 
     ControlServer, DriveReport, LoaderReport, Manager, Reporter, Service, StatusReport, TapeReport,
     TapeTools, TapesResult,
 };
@@ -85,6 +85,8 @@ impl Ran {
 }
 
 struct Fixed;
+
+impl Copier for Fixed {}
 
 impl Manager for Fixed {}
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tapesilo::control::{
+use tapesilo::control::{Copier, 
     ClientError, ControlClient, ControlError, ControlServer, DriveReport, LoaderReport, Manager, Reporter,
     SessionReport, StatusReport, TapeReport, TapesResult,
 };
@@ -18,6 +18,8 @@ use tokio::sync::oneshot;
 
 /// One loader "vault" with many tapes, and one that is broken.
 struct Fixed;
+
+impl Copier for Fixed {}
 
 impl Manager for Fixed {}
 
