@@ -11,8 +11,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use tapesilo::cli::{self, BoxError, ExitCode, Hooks};
 use tapesilo::config::{Config, ConfigOrigin};
-use tapesilo::control::{Copier, 
-    ControlServer, DriveReport, LoaderReport, Manager, Reporter, Service, StatusReport, TapeReport,
+use tapesilo::control::{
+    ControlServer, Copier, DriveReport, LoaderReport, Manager, Reporter, Service, StatusReport, TapeReport,
     TapeTools, TapesResult,
 };
 use tokio::sync::oneshot;

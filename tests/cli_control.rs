@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tapesilo::control::{Copier, 
-    ClientError, ControlClient, ControlError, ControlServer, DriveReport, LoaderReport, Manager, Reporter,
-    SessionReport, StatusReport, TapeReport, TapesResult,
+use tapesilo::control::{
+    ClientError, ControlClient, ControlError, ControlServer, Copier, DriveReport, LoaderReport, Manager,
+    Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
 };
 use tokio::sync::oneshot;
 

@@ -142,6 +142,8 @@ pub struct CopyReport {
     pub library: String,
     /// `never`, `queued`, `copying`, `copied`, `verified`, `released`, `failed`, `stale` or `lost`.
     pub state: String,
+    /// Whether something is being done, or will be by itself.
+    pub pending: bool,
     /// Why it is copied: `by_hand`, `unload`, `full`, `eject`, `time`, `age`, `free_space`; `null` if it is done.
     pub cause: Option<String>,
     /// The cartridge that it is on, or will be.
@@ -206,6 +208,8 @@ pub struct PlanReport {
     pub id: String,
     /// `copy` (now), `wait` (later, by itself) or `skip` (not).
     pub verdict: String,
+    /// Why, in one fixed word: `whole`, `go_on`, `already_there`, `no_cartridge`, `in_drive` …
+    pub reason: String,
     /// Why, in one line.
     pub why: String,
     /// The cartridge, where it is copied now.

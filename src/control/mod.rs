@@ -19,7 +19,8 @@ pub use change::{
 };
 pub use client::{ClientError, ControlClient};
 pub use copies::{
-    Copier, CopyProgress, CopyReport, CopySpec, LibraryElementReport, LibraryInventoryReport, LibraryReport, PlanReport,
+    Copier, CopyProgress, CopyReport, CopySpec, LibraryElementReport, LibraryInventoryReport, LibraryReport,
+    PlanReport,
 };
 pub(crate) use report::no_tape_message;
 pub use report::{

@@ -89,7 +89,8 @@ pub(super) fn answer(service: &dyn Service, question: &Question) -> Answer {
             | ["v1", "loaders", _, "adopt" | "change" | "delete"],
         ) => failed(405, &format!("{} is not possible here; use POST", question.method)),
         (_, ["v1", "status" | "loaders" | "sessions" | "libraries" | "copies", ..])
-            if question.method != "GET" => {
+            if question.method != "GET" =>
+        {
             failed(405, &format!("{} is not possible here; use GET", question.method))
         }
         _ => nothing_there(question),

@@ -24,7 +24,12 @@ impl CopyDrive {
         barcode: Option<&str>,
         capacity_bytes: Option<u64>,
     ) -> CopyDrive {
-        CopyDrive { drive, barcode: barcode.unwrap_or_default().to_owned(), capacity_bytes, told_capacity_bytes: None }
+        CopyDrive {
+            drive,
+            barcode: barcode.unwrap_or_default().to_owned(),
+            capacity_bytes,
+            told_capacity_bytes: None,
+        }
     }
 
     /// What the cartridge holds, once the drive has told.
@@ -78,8 +83,7 @@ impl Drive for CopyDrive {
 
     fn locate(&mut self, place: Place) -> Result<(), Fault> {
         let Place { block, file, block_in_file } = place;
-        let place =
-            physical::Place { object: Some(block), file: Some(file), record: Some(block_in_file) };
+        let place = physical::Place { object: Some(block), file: Some(file), record: Some(block_in_file) };
         self.drive.locate(&place).map_err(|fault| of_driver(&fault))
     }
 

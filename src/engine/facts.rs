@@ -30,14 +30,17 @@ pub(super) struct Beyond<'a> {
 
 impl LibraryMap {
     pub(super) fn of(inventory: &Inventory, beyond: Beyond<'_>) -> LibraryMap {
-        let addresses = |kind| -> Vec<u16> { inventory.of_kind(kind).map(|element| element.address).collect() };
-        let (slots, drives) = (addresses(ElementKind::Storage), usable_drives(inventory, beyond.drive_serials));
+        let addresses =
+            |kind| -> Vec<u16> { inventory.of_kind(kind).map(|element| element.address).collect() };
+        let (slots, drives) =
+            (addresses(ElementKind::Storage), usable_drives(inventory, beyond.drive_serials));
         let number = |among: &[u16], address: u16| {
             among.iter().position(|known| *known == address).and_then(|index| u16::try_from(index).ok())
         };
         let mut map = LibraryMap::default();
         for element in inventory.elements.iter().filter(|element| element.is_full) {
-            let home = if element.kind == ElementKind::Storage { Some(element.address) } else { element.source };
+            let home =
+                if element.kind == ElementKind::Storage { Some(element.address) } else { element.source };
             let is_in_drive = element.kind == ElementKind::DataTransfer;
             let drive = is_in_drive.then(|| number(&drives, element.address)).flatten();
             let barcode = element.barcode.as_deref().map(str::trim).filter(|barcode| !barcode.is_empty());
@@ -152,7 +155,10 @@ mod tests {
             ("C", Some(2), None, false, Some(9)),
         ];
         assert_eq!(told, expected);
-        assert_eq!((map.cartridges, map.drives), (vec![257, 1024, 1026], BTreeMap::from([(0, 256), (1, 257)])));
+        assert_eq!(
+            (map.cartridges, map.drives),
+            (vec![257, 1024, 1026], BTreeMap::from([(0, 256), (1, 257)]))
+        );
         assert_eq!(words(&inventory(), &inventory().elements[2]), "drive 1");
     }
 

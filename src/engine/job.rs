@@ -160,7 +160,9 @@ impl Library {
         tracing::info!("library {name}: tape {tape}: copied to cartridge {cartridge} in drive {}", job.drive);
         let result = self.fetch_and_transfer(job);
         match &result {
-            Ok(()) => tracing::info!("library {name}: tape {tape}: the copy on cartridge {cartridge} is complete"),
+            Ok(()) => {
+                tracing::info!("library {name}: tape {tape}: the copy on cartridge {cartridge} is complete")
+            }
             Err(fault) => self.keep_fault(job, fault),
         }
         self.state().jobs.retain(|other| !Arc::ptr_eq(other, job));
@@ -192,7 +194,8 @@ impl Library {
         let taken = self.take_inventory(&mut **robot, &job.cancel).map_err(|fault| of_driver(&fault))?;
         let trimmed = |barcode: &Option<String>| barcode.as_deref().map(|text| text.trim().to_owned());
         let is_there = taken.inventory.at(job.from).is_some_and(|element| {
-            element.is_full && trimmed(&element.barcode).filter(|text| !text.is_empty()) == job.cartridge_barcode
+            element.is_full
+                && trimmed(&element.barcode).filter(|text| !text.is_empty()) == job.cartridge_barcode
         });
         if !is_there {
             let cartridge = job.cartridge_name();
@@ -249,7 +252,8 @@ impl Library {
         let mut source = self.open_source(job)?;
         let known = self.lines().remove(&job.tape).map(|line| line.entry).unwrap_or_default();
         let goal = if job.work == Work::Verify { Goal::Verify } else { Goal::Copy };
-        let step_bytes = job.copy.bandwidth_bytes_per_second.map_or(STEP_BYTES, |rate| (rate / 4).min(STEP_BYTES));
+        let step_bytes =
+            job.copy.bandwidth_bytes_per_second.map_or(STEP_BYTES, |rate| (rate / 4).min(STEP_BYTES));
         let mut transfer = Transfer::new(TransferJob {
             tape: job.barcode.clone(),
             cartridge: job.cartridge(),
@@ -281,7 +285,9 @@ impl Library {
             if step == Step::Over {
                 return Ok(());
             }
-            let moved = progress.moved_bytes.saturating_sub(std::mem::replace(&mut moved_bytes, progress.moved_bytes));
+            let moved = progress
+                .moved_bytes
+                .saturating_sub(std::mem::replace(&mut moved_bytes, progress.moved_bytes));
             if let Some(rate) = job.copy.bandwidth_bytes_per_second {
                 pace(moved, rate / self.jobs_of(&job.copy), begun, &job.cancel);
             }
@@ -321,6 +327,16 @@ impl Library {
         u64::try_from(count.max(1)).unwrap_or(1)
     }
 
+    /// Unloads a drive that no copy uses, and has its cartridge brought home.
+    pub(super) fn send_home(&self, drive: u16) -> Result<(), Fault> {
+        let cancel = self.own_cancel();
+        if let Some(robot) = self.robot().as_mut() {
+            let opened = robot.open_drive(drive, cancel);
+            opened.and_then(|mut drive| drive.unload()).map_err(|fault| of_driver(&fault))?;
+        }
+        self.bring_home(drive, drive, cancel)
+    }
+
     /// Moves a cartridge from the drive to where it was.
     pub(super) fn bring_home(&self, home: u16, drive: u16, cancel: &Cancel) -> Result<(), Fault> {
         let mut robot = self.robot();
@@ -354,7 +370,9 @@ impl Library {
         let (name, tape) = (&self.name, &job.barcode);
         let is_called_off = job.is_called_off.load(Ordering::Acquire);
         if self.is_stopping() && !is_called_off {
-            tracing::info!("library {name}: tape {tape}: the copy is interrupted; it goes on at the next start");
+            tracing::info!(
+                "library {name}: tape {tape}: the copy is interrupted; it goes on at the next start"
+            );
             return;
         }
         let fault = if is_called_off {
@@ -404,7 +422,8 @@ impl Live {
     pub(super) fn rate(&self) -> Option<u64> {
         let milliseconds = self.since.elapsed().as_millis();
         let moved = u128::from(self.progress.moved_bytes.saturating_sub(self.from.moved_bytes));
-        (milliseconds >= 500 && moved > 0).then(|| u64::try_from(moved * 1000 / milliseconds).unwrap_or(u64::MAX))
+        (milliseconds >= 500 && moved > 0)
+            .then(|| u64::try_from(moved * 1000 / milliseconds).unwrap_or(u64::MAX))
     }
 
     /// How long this activity still takes, if it goes on as until now.

@@ -99,8 +99,9 @@ impl Library {
             cancel: Cancel::new(),
         });
         let minded = library.clone();
-        let thread =
-            std::thread::Builder::new().name(format!("library-{}", library.name)).spawn(move || minded.mind())?;
+        let thread = std::thread::Builder::new()
+            .name(format!("library-{}", library.name))
+            .spawn(move || minded.mind())?;
         Ok((library, thread))
     }
 
@@ -188,8 +189,8 @@ impl Library {
         if ledger.is_some() {
             return Ok(());
         }
-        let mut opened =
-            Ledger::open(&self.state_dir, &self.name).map_err(|error| format!("what is known of its copies: {error}"))?;
+        let mut opened = Ledger::open(&self.state_dir, &self.name)
+            .map_err(|error| format!("what is known of its copies: {error}"))?;
         for damage in opened.damages() {
             tracing::error!("library {}: {damage}", self.name);
         }
@@ -369,6 +370,11 @@ impl Library {
         if self.state().jobs.is_empty() && thread.join().is_err() {
             tracing::error!("library {}: its thread has panicked", self.name);
         }
+    }
+
+    /// Ends what the library's own thread does.
+    pub(super) fn own_cancel(&self) -> &Cancel {
+        &self.cancel
     }
 
     /// Whether copies are being made.

@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::Engine;
 use super::facts::words;
 use super::job::{Job, Live};
 use super::library::{Library, Taken};
 use super::survey::{id, is_pending};
-use super::Engine;
 use crate::config::Driver;
-use crate::control::{
-    CopyProgress, CopyReport, LibraryElementReport, LibraryInventoryReport, LibraryReport,
-};
+use crate::control::{CopyProgress, CopyReport, LibraryElementReport, LibraryInventoryReport, LibraryReport};
 use crate::copy::ledger::Line;
 use crate::copy::state::{Cause, State, Verification};
 use crate::copy::table::Phase;
@@ -145,7 +143,8 @@ fn problem(inventory: &Inventory, element: &Element) -> Option<String> {
         return Some("the robot cannot reach it".to_owned());
     }
     let barcode = element.barcode.as_deref().filter(|_| element.is_full)?;
-    (inventory.with_barcode(barcode).count() > 1).then(|| "another cartridge has this barcode, too".to_owned())
+    (inventory.with_barcode(barcode).count() > 1)
+        .then(|| "another cartridge has this barcode, too".to_owned())
 }
 
 fn report(
@@ -171,6 +170,7 @@ fn report(
         .as_ref()
         .map(|job| job.cartridge_name())
         .or_else(|| written.map(|written| written.cartridge.barcode.clone()));
+    let tape_loader = loaders.get(&tape).map(String::as_str);
     let mut report = CopyReport {
         id: id(&library.name, lines, tape, &line.barcode),
         loader: loaders.get(&tape).cloned(),
@@ -178,6 +178,9 @@ fn report(
         uuid: tape.to_string(),
         library: library.name.clone(),
         state: phase.name().to_owned(),
+        pending: job.is_some()
+            || is_pending(entry)
+            || (phase == Phase::Copied && is_verified_later(library, tape_loader)),
         cartridge,
         secured_blocks: checkpoint.map_or(0, |checkpoint| checkpoint.block),
         secured_bytes: checkpoint.map_or(0, |checkpoint| checkpoint.record_bytes),
@@ -188,6 +191,13 @@ fn report(
     };
     add_state(&mut report, entry.state());
     report
+}
+
+/// Whether what is copied from there is looked at by itself.
+fn is_verified_later(library: &Library, loader: Option<&str>) -> bool {
+    let settings = library.settings();
+    let mut copies = settings.copies.iter().filter(|copy| Some(copy.loader.as_str()) == loader);
+    copies.any(|copy| copy.policy.verification.is_some())
 }
 
 /// What only some states have.
@@ -219,8 +229,12 @@ fn add_state(report: &mut CopyReport, state: &State) {
         State::Stale { change, .. } => {
             report.message = Some(
                 match change {
-                    crate::copy::state::Change::Appended => "the tape has grown since; its beginning is copied",
-                    crate::copy::state::Change::Overwritten => "the tape was written over since; the copy is void",
+                    crate::copy::state::Change::Appended => {
+                        "the tape has grown since; its beginning is copied"
+                    }
+                    crate::copy::state::Change::Overwritten => {
+                        "the tape was written over since; the copy is void"
+                    }
                 }
                 .to_owned(),
             );

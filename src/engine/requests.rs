@@ -29,7 +29,8 @@ impl Engine {
         let jobs = library.state().jobs.clone();
         let mut reports = Vec::new();
         for table in survey.tables.iter().filter(|table| table.copy.loader == loader) {
-            let lines = survey.plan(table, &jobs, &ByHand::Nothing, |facts, line| line.verdict.explain(facts));
+            let lines =
+                survey.plan(table, &jobs, &ByHand::Nothing, |facts, line| line.verdict.explain(facts));
             reports.extend(lines.into_iter().map(|(line, why)| plan_report(&library, &survey, &line, why)));
         }
         Ok(reports)
@@ -56,8 +57,7 @@ impl Engine {
         } else {
             ByHand::These(spec.barcodes.iter().cloned().collect())
         };
-        let is_asked =
-            |line: &PlanLine| spec.barcodes.is_empty() || spec.barcodes.contains(&line.barcode);
+        let is_asked = |line: &PlanLine| spec.barcodes.is_empty() || spec.barcodes.contains(&line.barcode);
         let jobs = library.state().jobs.clone();
         let mut reports = Vec::new();
         for table in tables {
@@ -101,11 +101,9 @@ impl Engine {
 
     /// A library that can be looked at, and what is to be copied to it.
     fn look(&self, loader: &str, library: &str) -> Result<(Arc<Library>, Survey), String> {
-        let known: Vec<String> =
-            self.libraries_now().iter().map(|library| library.name.clone()).collect();
-        let library = self
-            .library(library)
-            .ok_or_else(|| crate::control::no_library_message(library, &known))?;
+        let known: Vec<String> = self.libraries_now().iter().map(|library| library.name.clone()).collect();
+        let library =
+            self.library(library).ok_or_else(|| crate::control::no_library_message(library, &known))?;
         let loaders = self.tapes.loaders();
         if !loaders.iter().any(|name| name == loader) {
             return Err(crate::control::no_loader_message(loader, &loaders));
@@ -160,6 +158,7 @@ fn plan_report(library: &Library, survey: &Survey, line: &PlanLine, why: String)
         barcode: line.barcode.clone(),
         id: id(&library.name, &library.lines(), line.tape, &line.barcode),
         verdict: line.verdict.name().to_owned(),
+        reason: line.verdict.reason().to_owned(),
         why,
         cartridge: planned.and_then(|planned| survey.barcode_of(planned)),
         drive: planned.map(|planned| planned.drive),

@@ -114,11 +114,46 @@ impl Library {
                 }
             }
         }
-        let next = survey.next_unix_s().map_or(ROUND, |next| {
-            Duration::from_secs(next.saturating_sub(now_unix_s()).max(1)).min(ROUND)
-        });
+        self.tidy(&survey);
+        let next = survey
+            .next_unix_s()
+            .map_or(ROUND, |next| Duration::from_secs(next.saturating_sub(now_unix_s()).max(1)).min(ROUND));
         self.state().waits = waits;
         next
+    }
+
+    /// Brings home what an interrupted copy has left in a drive, unless it is about to be gone on with. Cartridges that no copy
+    /// was ever made on are somebody else's.
+    fn tidy(&self, survey: &Survey) {
+        let jobs = self.state().jobs.clone();
+        let is_ours = |barcode: &str| {
+            let names = |entry: &Entry, barcode: &str| {
+                let own = entry.own().iter().map(|own| &own.cartridge);
+                own.chain(entry.written().map(|written| &written.cartridge))
+                    .any(|known| known.barcode == barcode)
+            };
+            survey.entries.values().any(|entry| names(entry, barcode))
+        };
+        for (cartridge, address) in survey.map.facts.cartridges.iter().zip(&survey.map.cartridges) {
+            let (Some(drive), Some(barcode)) = (cartridge.drive, cartridge.barcode.as_deref()) else {
+                continue;
+            };
+            if jobs.iter().any(|job| job.drive == drive) || !is_ours(barcode) {
+                continue;
+            }
+            match self.send_home(*address) {
+                Ok(()) => tracing::info!(
+                    "library {}: cartridge {barcode} was left in drive {drive}; it is home",
+                    self.name
+                ),
+                Err(fault) => {
+                    tracing::warn!(
+                        "library {}: cartridge {barcode} stays in drive {drive}: {fault}",
+                        self.name
+                    );
+                }
+            }
+        }
     }
 
     fn begin(self: &Arc<Self>, survey: &Survey, table: &Table, tape: Uuid, planned: &Planned) {
@@ -179,7 +214,10 @@ impl Survey {
         for tape in self.tables.iter().flat_map(|table| &table.tapes) {
             let Some(entry) = self.entries.get_mut(&tape.uuid) else { continue };
             // In a drive it may yet change, and what is on it is not sure.
-            if tape.place == TapePlace::Drive || entry.phase() == Phase::Released || !entry.observe(tape.extent) {
+            if tape.place == TapePlace::Drive
+                || entry.phase() == Phase::Released
+                || !entry.observe(tape.extent)
+            {
                 continue;
             }
             let kept = library.record(tape.uuid, &tape.barcode, |entry| {
@@ -240,30 +278,19 @@ impl Survey {
             State::Failed { retry_unix_s, .. } => *retry_unix_s,
             _ => None,
         });
-        let clocks =
-            self.tables.iter().filter_map(|table| table.copy.schedule.next_unix_s(self.now_unix_s));
+        let clocks = self.tables.iter().filter_map(|table| table.copy.schedule.next_unix_s(self.now_unix_s));
         retries.chain(clocks).filter(|next| *next > self.now_unix_s).min()
     }
 }
 
 /// What runs as the plan is to see it.
 fn running(job: &Job) -> Entry {
-    let written =
-        Written { cartridge: job.cartridge(), generation: 0, is_complete: false, checkpoint: None };
+    let written = Written { cartridge: job.cartridge(), generation: 0, is_complete: false, checkpoint: None };
     let (begun_unix_s, attempts) = (job.begun_unix_s, 0);
     Entry::restore(State::Copying { cause: Cause::ByHand, begun_unix_s, attempts, written }, Vec::new())
 }
 
-/// The loaders' tapes by uuid, for reports.
-pub(super) fn loaders_of(tables: &[Table]) -> BTreeMap<Uuid, String> {
-    let of = |table: &Table| {
-        let loader = table.copy.loader.clone();
-        table.tapes.iter().map(move |tape| (tape.uuid, loader.clone())).collect::<Vec<_>>()
-    };
-    tables.iter().flat_map(of).collect()
-}
-
-/// How two lines' barcodes name their copies: by barcode, unless two tapes of that barcode are copied here.
+/// What a tape's copy is called: by its barcode, unless two tapes of that barcode are copied here.
 pub(super) fn id(library: &str, lines: &BTreeMap<Uuid, Line>, tape: Uuid, barcode: &str) -> String {
     let is_taken = lines.iter().any(|(other, line)| *other != tape && line.barcode == barcode);
     if is_taken { format!("{library}/{tape}") } else { format!("{library}/{barcode}") }

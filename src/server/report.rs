@@ -10,9 +10,10 @@ use super::state::ServerState;
 use super::trace;
 use crate::config::LoaderConfig;
 use crate::control::{
-    AdoptRequest, AdoptResult, AlertReport, ChangeReport, Copier, CopyReport, CopySpec, DeleteLoader, DeleteReport,
-    DriveReport, LibraryInventoryReport, LibraryReport, LoaderChange, LoaderReport, LoaderSpec, Manager, PlanReport,
-    ReloadReport, Reporter, SessionReport, StatusReport, TapeInfoResult, TapeReport, TapesResult, TraceReport, TraceSpec,
+    AdoptRequest, AdoptResult, AlertReport, ChangeReport, Copier, CopyReport, CopySpec, DeleteLoader,
+    DeleteReport, DriveReport, LibraryInventoryReport, LibraryReport, LoaderChange, LoaderReport, LoaderSpec,
+    Manager, PlanReport, ReloadReport, Reporter, SessionReport, StatusReport, TapeInfoResult, TapeReport,
+    TapesResult, TraceReport, TraceSpec,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;

@@ -38,7 +38,8 @@ impl Tapes for ServedTapes {
     fn tapes(&self, loader: &str) -> Option<Vec<TapeFacts>> {
         let loader = self.loader(loader)?;
         let elements = loader.elements();
-        let in_robot = elements.elements.iter().filter_map(|element| Some((element.tape.as_ref()?, element.place?)));
+        let in_robot =
+            elements.elements.iter().filter_map(|element| Some((element.tape.as_ref()?, element.place?)));
         let shelved = elements.shelf.iter().map(|tape| (&tape.barcode, Place::Shelf));
         let places: Vec<(&Barcode, Place)> = in_robot.chain(shelved).collect();
         let barcodes: Vec<&Barcode> = places.iter().map(|(barcode, _)| *barcode).collect();
