@@ -161,7 +161,7 @@ impl Library {
         let result = self.fetch_and_transfer(job);
         match &result {
             Ok(()) => {
-                tracing::info!("library {name}: tape {tape}: the copy on cartridge {cartridge} is complete")
+                tracing::info!("library {name}: tape {tape}: the copy on cartridge {cartridge} is complete");
             }
             Err(fault) => self.keep_fault(job, fault),
         }

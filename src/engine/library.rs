@@ -23,8 +23,9 @@ use crate::copy::ledger::{Directory, Ledger, Line};
 use crate::copy::state::{Entry, Refusal};
 use crate::physical::{self, Cancel, Inventory};
 
-/// How long a library that does not answer is left alone.
-const AGAIN: Duration = Duration::from_secs(20);
+/// How long a library that does not answer is left alone: at first, and at the longest.
+const AGAIN_SHORTEST: Duration = Duration::from_secs(1);
+const AGAIN_LONGEST: Duration = Duration::from_secs(30);
 /// How old an inventory may become: operators put cartridges in.
 const INVENTORY_AGE_MAX_S: u64 = 600;
 /// How long one who wants an inventory waits for it.
@@ -132,12 +133,17 @@ impl Library {
 
     fn mind(self: &Arc<Self>) {
         let mut wait = Duration::ZERO;
+        let mut again = AGAIN_SHORTEST;
         while !self.sleep(wait) {
             wait = match self.round() {
-                Ok(wait) => wait,
+                Ok(wait) => {
+                    again = AGAIN_SHORTEST;
+                    wait
+                }
                 Err(problem) => {
                     self.tell(Some(problem));
-                    AGAIN
+                    let next = (again * 2).min(AGAIN_LONGEST);
+                    std::mem::replace(&mut again, next)
                 }
             };
         }
@@ -177,7 +183,7 @@ impl Library {
         }
         match &problem {
             Some(problem) => tracing::error!("library {}: offline: {problem}", self.name),
-            None => tracing::info!("library {}: answers again", self.name),
+            None => tracing::info!("library {}: answers", self.name),
         }
         state.problem = problem;
         drop(state);
