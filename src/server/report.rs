@@ -10,9 +10,10 @@ use super::state::ServerState;
 use super::trace;
 use crate::config::LoaderConfig;
 use crate::control::{
-    AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport,
-    LoaderChange, LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, SessionReport, StatusReport,
-    TapeInfoResult, TapeReport, TapesResult, TraceReport, TraceSpec,
+    AdoptRequest, AdoptResult, AlertReport, ChangeReport, Copier, CopyReport, CopySpec, DeleteLoader,
+    DeleteReport, DriveReport, LibraryInventoryReport, LibraryReport, LoaderChange, LoaderReport, LoaderSpec,
+    Manager, PlanReport, ReloadReport, Reporter, SessionReport, StatusReport, TapeInfoResult, TapeReport,
+    TapesResult, TraceReport, TraceSpec,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
@@ -132,6 +133,8 @@ impl Reporter for LiveReporter {
             moved_bytes: self.shared.registry.moved_bytes(),
             alerts: reports.iter().flat_map(|(loader, tapes)| self.alerts(loader, tapes)).collect(),
             loaders: reports.into_iter().map(|(loader, _)| loader).collect(),
+            libraries: self.state.engine().libraries(),
+            copies: self.state.engine().copies().into_iter().filter(is_of_interest).collect(),
             sessions,
         }
     }
@@ -157,8 +160,48 @@ impl Reporter for LiveReporter {
     fn tape(&self, loader: &str, barcode: &str) -> Option<TapeInfoResult> {
         let (config, loader) = self.find(loader)?;
         let elements = loader.elements();
-        Some(about_tape(&config, &elements, barcode, &self.tapes_of(&config, &elements)))
+        let mut told = about_tape(&config, &elements, barcode, &self.tapes_of(&config, &elements));
+        if let Ok(tape) = &mut told {
+            let copies = self.state.engine().copies().into_iter();
+            tape.copies = copies.filter(|copy| Some(&copy.uuid) == tape.uuid.as_ref()).collect();
+        }
+        Some(told)
     }
+}
+
+impl Copier for LiveReporter {
+    fn libraries(&self) -> Vec<LibraryReport> {
+        self.state.engine().libraries()
+    }
+
+    fn library_inventory(&self, library: &str) -> Option<Result<LibraryInventoryReport, String>> {
+        self.state.engine().inventory(library)
+    }
+
+    fn copies(&self) -> Vec<CopyReport> {
+        self.state.engine().copies()
+    }
+
+    fn copy(&self, id: &str) -> Option<CopyReport> {
+        self.state.engine().copy(id)
+    }
+
+    fn plan_copies(&self, loader: &str, library: &str) -> Result<Vec<PlanReport>, String> {
+        self.state.engine().plan(loader, library)
+    }
+
+    fn run_copies(&self, spec: &CopySpec) -> Result<Vec<PlanReport>, String> {
+        self.state.engine().run(spec)
+    }
+
+    fn cancel_copy(&self, id: &str) -> Option<Result<CopyReport, String>> {
+        self.state.engine().cancel(id)
+    }
+}
+
+/// What an operator looks at first: not what is done, and not what was never begun.
+fn is_of_interest(copy: &CopyReport) -> bool {
+    copy.progress.is_some() || matches!(copy.state.as_str(), "queued" | "copying" | "failed" | "lost")
 }
 
 impl Manager for LiveReporter {
