@@ -6,12 +6,14 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
+use support::command::success;
 use support::robot::{DRIVE, SLOT};
-use support::{Site, loader};
+use support::{Site, loader, wait_for};
 use tapesilo::ndmp::wire::{Error, TapeOpenMode};
 use tapesilo::physical::ndmp::{Access, Credentials, NdmpLibrary, Server, Settings};
 use tapesilo::physical::scsi::Timeouts;
 use tapesilo::physical::{Cancel, DriveState, Fault, FaultKind, Library, PhysicalDrive, Place, Room};
+use tapesilo::tape::Tape;
 use tapesilo::vtl::element::ElementKind;
 use tapesilo::vtl::tape_drive::{ReadRecord, SpaceEnd};
 
@@ -342,4 +344,37 @@ fn a_drive_that_another_has_is_busy() {
     assert_eq!(dma.open_tape("vault_drive0", TapeOpenMode::Raw), Error::DeviceBusy);
     drop(drive);
     assert_eq!(dma.open_tape("vault_drive0", TapeOpenMode::Raw), Error::NoErr);
+}
+
+/// Two servers: tapes of the one are copied to the other's cartridges by the copy engine.
+#[test]
+fn tapes_are_copied_from_one_server_to_another() {
+    let far = site("64 MiB");
+    let library = format!(
+        "[[library]]\nname = \"far\"\ndriver = \"ndmp\"\naddress = \"{}\"\nuser = \"backup\"\npassword_file = \"pw\"\n\
+         robot_device = \"vault_robot\"\ndrive_devices = [\"vault_drive0\"]\n\
+         [[copy]]\nloader = \"near\"\nlibrary = \"far\"\n",
+        far.address()
+    );
+    let more = format!("tapes = 1\ntape_capacity = \"64 MiB\"\ntape_family = \"VLT\"\n{library}");
+    let near = Site::start("", &loader("near", &more));
+    let path = near.path("near").join("VLT001L8");
+    wait_for("tape that nobody holds", || Tape::open(&path).ok()).close().unwrap();
+    let mut tape = Tape::open(&path).unwrap();
+    for (number, bytes) in OBJECTS.iter().enumerate() {
+        match bytes {
+            0 => tape.write_filemarks(1).unwrap(),
+            bytes => tape.write_record(&content(number, *bytes)).unwrap(),
+        }
+    }
+    tape.close().unwrap();
+    wait_for("library that is ready", || {
+        (near.json(&["library", "list"])[0]["state"] == "ready").then_some(())
+    });
+    success(&near, &["copy", "run", "near", "VLT001L8", "--to", "far"]);
+    let copy = near.json(&["copy", "show", "far/VLT001L8"]);
+    assert_eq!((&copy["state"], &copy["verification"]), (&"verified".into(), &"read-back".into()), "{copy}");
+    let (_library, mut drive) = loaded(&far, Access::Commands, 0);
+    read(&mut *drive, OBJECTS);
+    assert!(!near.log().contains("hunter2") && !far.log().contains("hunter2"));
 }
