@@ -607,14 +607,14 @@ fn example_uncommented() -> String {
 fn the_example_file_is_valid_with_and_without_its_comments() {
     let scratch = scratch();
     let password = scratch.path().join("pw").display().to_string();
-    for (text, loaders, warnings) in [(example(), 1, 0), (example_uncommented(), 1, 1)] {
+    for text in [example(), example_uncommented()] {
         let text = ["backup", "attic", "elsewhere"]
             .iter()
             .fold(text, |text, name| text.replace(&format!("/etc/tapesilo/{name}.password"), &password));
         let checked = check_text(&scratch.path().join("tapesilo.toml"), &text);
         assert_eq!(checked.errors, []);
-        assert_eq!(checked.warnings.len(), warnings, "{:?}", checked.warnings);
-        assert_eq!(checked.value.unwrap().loaders.len(), loaders);
+        assert_eq!(checked.warnings, []);
+        assert_eq!(checked.value.unwrap().loaders.len(), 1);
     }
 }
 
