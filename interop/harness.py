@@ -203,8 +203,9 @@ def tapesilo_binary():
 
 
 @contextlib.contextmanager
-def tape_server(folder, tape_mib=12, tapes=8):
-    """The server under test with a fresh library: 10 slots, 2 drives, `tapes` blank tapes in the first slots."""
+def tape_server(folder, tape_mib=12, tapes=8, more=""):
+    """The server under test with a fresh library: 10 slots, 2 drives, `tapes` blank tapes in the first slots. `more` goes behind
+    its configuration."""
     folder.mkdir(parents=True)
     if server_kind() == "ndmjob":
         with _reference_server(folder, tape_mib * MIB) as endpoint:
@@ -239,6 +240,7 @@ tape_capacity = "{tape_mib} MiB"
 tape_family = "VLT"
 tapes = {tapes}
 new_tape_at_end_of_medium = false
+{more}
 """)
     endpoint = Endpoint(name="tapesilo", user="interop", password=password, robot="vault_robot",
                         drives=["vault_drive0", "vault_drive1"], first_slot=0x1000, first_drive=0x100, transport=1)

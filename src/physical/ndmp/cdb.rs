@@ -72,25 +72,32 @@ pub(super) fn open(client: &mut Client, device: &Device, limit: &Limit) -> Resul
             let raw = raw_mode(client.dialect());
             // Whatever is in the drive; else, where the server knows no such mode, for writing, or for reading.
             match open_drive(client, name, raw, limit) {
-                Err(OpenError::Said(Error::IllegalArgs | Error::NotSupported)) => {}
-                opened => return opened,
+                Err(OpenError::Said(Error::IllegalArgs | Error::NotSupported)) => {
+                    open_tape(client, name, limit).map(|_| ())
+                }
+                // There are servers to which this mode is one for writing (ndmjob).
+                Err(OpenError::Said(Error::WriteProtect | Error::Permission)) => {
+                    open_drive(client, name, TapeOpenMode::Read, limit)
+                }
+                opened => opened,
             }
-            match open_drive(client, name, TapeOpenMode::Rdwr, limit) {
-                Err(OpenError::Said(Error::WriteProtect | Error::Permission)) => {}
-                opened => return opened,
-            }
-            open_drive(client, name, TapeOpenMode::Read, limit)
         }
     }
 }
 
+/// Opens a drive for writing, or for reading where its tape must not be written; says whether it may be.
+pub(super) fn open_tape(client: &mut Client, name: &str, limit: &Limit) -> Result<bool, OpenError> {
+    match open_drive(client, name, TapeOpenMode::Rdwr, limit) {
+        Ok(()) => Ok(true),
+        Err(OpenError::Said(Error::WriteProtect | Error::Permission)) => {
+            open_drive(client, name, TapeOpenMode::Read, limit).map(|()| false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Opens a drive in a mode, waiting a little for one that is busy.
-pub(super) fn open_drive(
-    client: &mut Client,
-    name: &str,
-    mode: TapeOpenMode,
-    limit: &Limit,
-) -> Result<(), OpenError> {
+fn open_drive(client: &mut Client, name: &str, mode: TapeOpenMode, limit: &Limit) -> Result<(), OpenError> {
     wait_while_busy(limit, || {
         let request = TapeOpenRequest { device: name.into(), mode };
         client.ask(MessageCode::TapeOpen, &request, limit).map(|reply: TapeOpenReply| reply.error)

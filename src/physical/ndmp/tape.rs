@@ -17,7 +17,7 @@ mod transfer;
 
 use std::time::{Duration, Instant};
 
-use super::cdb::{ASK_EVERY, Device, OpenError, close, open_drive, refused};
+use super::cdb::{ASK_EVERY, Device, OpenError, close, open_tape, refused};
 use super::client::Client;
 use super::login::log_in;
 use super::reply::{Reply, words};
@@ -25,7 +25,7 @@ use super::{Server, Timeouts};
 use crate::ndmp::wire::{
     Dialect, Error, MessageCode, TAPE_STATE_BLOCKNO_UNS, TAPE_STATE_FILE_NUM_UNS,
     TAPE_STATE_SPACE_REMAIN_UNS, TAPE_STATE_TOTAL_SPACE_UNS, TAPE_STATE_WR_PROT, TapeCloseReply,
-    TapeGetStateReply, TapeMtioOp, TapeOpenMode, v3,
+    TapeGetStateReply, TapeMtioOp, v3,
 };
 use crate::ndmp::xdr::Wire;
 use crate::physical::drive::{Alerts, Cartridge, DriveState, PhysicalDrive, Place, Room, Spaced};
@@ -108,15 +108,7 @@ impl MessageDrive {
     /// Opens the drive for writing, or for reading where the tape must not be written.
     fn try_open(&self, limit: &Limit) -> Result<Open, OpenError> {
         let mut client = log_in(&self.server, limit)?;
-        let name = self.device.name();
-        let is_writable = match open_drive(&mut client, name, TapeOpenMode::Rdwr, limit) {
-            Ok(()) => true,
-            Err(OpenError::Said(Error::WriteProtect | Error::Permission)) => {
-                open_drive(&mut client, name, TapeOpenMode::Read, limit)?;
-                false
-            }
-            Err(error) => return Err(error),
-        };
+        let is_writable = open_tape(&mut client, self.device.name(), limit)?;
         Ok(Open { client, is_writable })
     }
 
