@@ -153,6 +153,7 @@ impl Client {
                 Ok(None) => {}
                 Err(error) => return Err(protocol(error.to_string())),
             }
+            self.stream.acknowledge_at_once();
             let count = self.stream.receive_some(&mut self.piece, watch)?;
             self.input.extend_from_slice(&self.piece[..count]);
         }
