@@ -20,7 +20,7 @@ pub use change::{
 pub use client::{ClientError, ControlClient};
 pub use copies::{
     Copier, CopyProgress, CopyReport, CopySpec, LibraryElementReport, LibraryInventoryReport, LibraryReport,
-    PlanReport,
+    PlanReport, UncopiedReport,
 };
 pub(crate) use report::no_tape_message;
 pub use report::{

@@ -292,8 +292,9 @@ pub fn plan(facts: &Facts<'_>) -> Vec<PlanLine> {
 /// The tapes that something now puts into the queue: where they are, that they are full, a clock, their age, the free space.
 #[must_use]
 pub fn due(facts: &Facts<'_>, look: Look) -> Vec<(Uuid, Cause)> {
-    let is_idle =
-        |tape: &&TapeFacts| matches!(observed(facts, tape).phase(), Phase::Never | Phase::Stale | Phase::Lost);
+    let is_idle = |tape: &&TapeFacts| {
+        matches!(observed(facts, tape).phase(), Phase::Never | Phase::Stale | Phase::Lost)
+    };
     let cause = |tape: &TapeFacts| {
         let happened = happened(tape).into_iter().filter_map(|happening| facts.schedule.on(happening));
         Some((tape.uuid, happened.chain(facts.schedule.due(tape.written_unix_s, look)).min()?))

@@ -8,8 +8,8 @@ use super::library::Library;
 use super::survey::{Survey, Table, id, is_pending};
 use super::{Engine, now_unix_s};
 use crate::control::{CopyReport, CopySpec, LibraryInventoryReport, PlanReport};
-use crate::copy::plan::{ByHand, PlanLine, Verdict, Wait};
 use crate::copy::fault::FaultKind;
+use crate::copy::plan::{ByHand, PlanLine, Verdict, Wait};
 use crate::copy::state::{Cause, Entry, Failure, State};
 use crate::copy::table::Phase;
 use crate::names::nearest;
@@ -148,7 +148,9 @@ fn take_back(library: &Library, tape: Uuid, barcode: &str) -> Result<(), String>
         }
         entry.fail(Failure {
             kind: FaultKind::Cancelled,
-            reason: format!("tape {barcode}: an operator has called the copy off; `tapesilo copy run` begins it anew"),
+            reason: format!(
+                "tape {barcode}: an operator has called the copy off; `tapesilo copy run` begins it anew"
+            ),
             retry_unix_s: None,
             attempts_before: 0,
         })

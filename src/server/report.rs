@@ -131,7 +131,11 @@ impl Reporter for LiveReporter {
             uptime_seconds: self.started.elapsed().as_secs(),
             listen: self.addresses.iter().map(SocketAddr::to_string).collect(),
             moved_bytes: self.shared.registry.moved_bytes(),
-            alerts: reports.iter().flat_map(|(loader, tapes)| self.alerts(loader, tapes)).collect(),
+            alerts: reports
+                .iter()
+                .flat_map(|(loader, tapes)| self.alerts(loader, tapes))
+                .chain(self.state.engine().alerts())
+                .collect(),
             loaders: reports.into_iter().map(|(loader, _)| loader).collect(),
             libraries: self.state.engine().libraries(),
             copies: self.state.engine().copies().into_iter().filter(is_of_interest).collect(),

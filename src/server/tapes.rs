@@ -61,8 +61,7 @@ impl Tapes for ServedTapes {
                 place,
                 extent: Extent { generation: figures.generation, blocks },
                 used_bytes: figures.used_bytes,
-                is_full: early_warning_bytes(figures.capacity_bytes)
-                    .saturating_add(figures.used_bytes)
+                is_full: early_warning_bytes(figures.capacity_bytes).saturating_add(figures.used_bytes)
                     >= figures.capacity_bytes,
                 written_unix_s: figures.modified_unix_seconds.unwrap_or(0),
             })
