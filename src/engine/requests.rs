@@ -42,7 +42,8 @@ impl Engine {
     /// # Errors
     /// Why nothing is copied.
     pub fn run(&self, spec: &CopySpec) -> Result<Vec<PlanReport>, String> {
-        let (library, survey) = self.look(&spec.loader, &spec.library)?;
+        let (library, mut survey) = self.look(&spec.loader, &spec.library)?;
+        survey.observe(&library);
         let tables: Vec<&Table> =
             survey.tables.iter().filter(|table| table.copy.loader == spec.loader).collect();
         for barcode in &spec.barcodes {

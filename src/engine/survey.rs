@@ -26,7 +26,9 @@ use crate::copy::table::Phase;
 
 /// How long a round is away from the next, at least, for what nobody tells of.
 const ROUND: Duration = Duration::from_secs(5);
-/// Of its time the thread spends at most one part in so many looking.
+/// How long at most.
+const ROUND_LONGEST: Duration = Duration::from_secs(60);
+/// Of its time the thread spends at most one part in so many looking at tapes.
 const LEISURE: u32 = 20;
 /// How often it is kept, at least, when the clock was looked at.
 const LOOK_KEPT_S: u64 = 60;
@@ -121,6 +123,7 @@ impl Library {
     pub(super) fn begin_what_is_due(self: &Arc<Self>) -> Duration {
         let begun = Instant::now();
         let Some(mut survey) = self.survey(None) else { return ROUND };
+        let round = (begun.elapsed() * LEISURE).clamp(ROUND, ROUND_LONGEST);
         survey.observe(self);
         self.enqueue_what_is_due(&mut survey);
         let summaries = survey.tables.iter().map(|table| survey.summary(table)).collect();
@@ -141,7 +144,6 @@ impl Library {
             }
         }
         self.tidy(&survey);
-        let round = ROUND.max(begun.elapsed() * LEISURE);
         let next = survey
             .next_unix_s()
             .map_or(round, |next| Duration::from_secs(next.saturating_sub(now_unix_s()).max(1)).min(round));
@@ -277,7 +279,7 @@ pub(super) fn is_pending(entry: &Entry) -> bool {
 
 impl Survey {
     /// Keeps of copies that are done whether their tapes have changed since.
-    fn observe(&mut self, library: &Library) {
+    pub(super) fn observe(&mut self, library: &Library) {
         for tape in self.tables.iter().flat_map(|table| &table.tapes) {
             let Some(entry) = self.entries.get_mut(&tape.uuid) else { continue };
             // In a drive it may yet change, and what is on it is not sure.
