@@ -19,8 +19,8 @@ pub use change::{
 pub use client::{ClientError, ControlClient};
 pub(crate) use report::no_tape_message;
 pub use report::{
-    AlertReport, CopyReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeCounters,
-    TapeInfoReport, TapeInfoResult, TapeReport, TapeStates, TapesResult, VIRTUAL, percent,
+    AlertReport, CopyReport, DriveReport, LoaderReport, LockoutReport, Reporter, SessionReport, StatusReport,
+    TapeCounters, TapeInfoReport, TapeInfoResult, TapeReport, TapeStates, TapesResult, VIRTUAL, percent,
 };
 pub use routes::Service;
 pub(crate) use routes::no_session_message;

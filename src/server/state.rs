@@ -14,6 +14,7 @@ use crate::control::{DeleteLoader, DeleteReport, LoaderReport, LoaderSpec, Reloa
 use crate::ndmp::shell::Shared;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 /// The state of a running server.
 pub(super) struct ServerState {
@@ -116,8 +117,14 @@ impl ServerState {
                 "the embedded default is served; there is no configuration file to read anew".to_owned()
             );
         };
-        let (config, report) = reload(file, &self.config(), &mut changing.open)?;
+        let (config, mut report) = reload(file, &self.config(), &mut changing.open)?;
         self.serve(config, &changing.open);
+        // Whoever reads the file anew may have put a password right.
+        let locked_out = self.shared.failed_logins.all_locked_out(Instant::now()).len();
+        if locked_out > 0 {
+            report.applied.push(format!("{locked_out} addresses that were locked out may log in again"));
+        }
+        self.shared.failed_logins.forget();
         Ok(report)
     }
 
