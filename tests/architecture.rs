@@ -66,6 +66,10 @@ const ABSENT: &[(&str, &[&str])] = &[
     ("src/physical/iscsi", &["std::fs", "crate::tape", "crate::vtl", "physical::scsi", "physical::drive"]),
     ("src/physical/scsi", &["std::fs", "std::net", "crate::tape", "physical::iscsi", "physical::directory"]),
     ("src/physical/directory", &["std::net", "crate::scsi", "physical::transport", "physical::scsi"]),
+    (
+        "src/access",
+        &["crate::ndmp", "crate::server", "std::fs", "tokio", "TcpStream", "SystemTime"],
+    ),
     ("src/config", &["crate::ndmp", "crate::vtl", "crate::tape", "crate::cli", "crate::server", "tokio"]),
     ("src/cli", &["crate::ndmp", "crate::vtl", "crate::tape", "crate::scsi", "crate::server"]),
     ("src/control", &["crate::ndmp", "crate::vtl", "crate::tape", "crate::config", "crate::server"]),

@@ -133,7 +133,7 @@ fn each_mistake_with_names_and_paths_is_one_line_with_its_place() {
         ("[server\nlisten = 1", "1:8: not valid TOML: unclosed table, expected `]`"),
         (
             "[servre]\nlisten = []",
-            "1: servre: unknown field `servre`, expected one of `server`, `user`, `space`, `loader`, `library`, `copy`",
+            "1: servre: unknown field `servre`, expected one of `server`, `identity`, `user`, `space`, `loader`, `library`, `copy`",
         ),
     ] {
         assert_eq!(errors_of(text), [format!("t.toml:{expected}")], "{text}");
@@ -661,7 +661,7 @@ fn example_uncommented() -> String {
 fn the_example_file_is_valid_with_and_without_its_comments() {
     let scratch = scratch();
     let password = scratch.path().join("pw").display().to_string();
-    for (text, loaders, warnings) in [(example(), 1, 0), (example_uncommented(), 1, 4)] {
+    for (text, loaders, warnings) in [(example(), 1, 0), (example_uncommented(), 1, 5)] {
         let text = ["backup", "attic", "elsewhere"]
             .iter()
             .fold(text, |text, name| text.replace(&format!("/etc/tapesilo/{name}.password"), &password));
