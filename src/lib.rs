@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod copy;
+pub mod engine;
 mod files;
 pub mod mover;
 pub mod names;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tapesilo::cli::{self, BoxError, ExitCode, Hooks};
 use tapesilo::config::{Config, ConfigOrigin};
 use tapesilo::control::{
-    ControlServer, DriveReport, LoaderReport, Manager, Reporter, Service, StatusReport, TapeReport,
+    ControlServer, Copier, DriveReport, LoaderReport, Manager, Reporter, Service, StatusReport, TapeReport,
     TapeTools, TapesResult,
 };
 use tokio::sync::oneshot;
@@ -85,6 +85,8 @@ impl Ran {
 }
 
 struct Fixed;
+
+impl Copier for Fixed {}
 
 impl Manager for Fixed {}
 

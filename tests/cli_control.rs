@@ -11,13 +11,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tapesilo::control::{
-    ClientError, ControlClient, ControlError, ControlServer, DriveReport, LoaderReport, Manager, Reporter,
-    SessionReport, StatusReport, TapeReport, TapesResult,
+    ClientError, ControlClient, ControlError, ControlServer, Copier, DriveReport, LoaderReport, Manager,
+    Reporter, SessionReport, StatusReport, TapeReport, TapesResult,
 };
 use tokio::sync::oneshot;
 
 /// One loader "vault" with many tapes, and one that is broken.
 struct Fixed;
+
+impl Copier for Fixed {}
 
 impl Manager for Fixed {}
 

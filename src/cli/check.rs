@@ -5,7 +5,8 @@
 use serde::Serialize;
 
 use crate::config::{
-    ByteSize, Config, ConfigOrigin, Loaded, LoaderConfig, Problem, Server, User, password_path,
+    ByteSize, Config, ConfigOrigin, CopyConfig, Driver, LibraryConfig, Loaded, LoaderConfig, Problem, Server,
+    User, password_path,
 };
 
 use super::{Context, Failure, first_of, load};
@@ -23,6 +24,8 @@ struct CheckReport {
     control_socket: Option<String>,
     users: Vec<UserReport>,
     loaders: Vec<LoaderCheck>,
+    libraries: Vec<LibraryCheck>,
+    copies: Vec<CopyCheck>,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,6 +58,24 @@ struct LoaderCheck {
     personality: String,
     media_identifier: String,
     devices: Vec<DeviceCheck>,
+}
+
+#[derive(Debug, Serialize)]
+struct LibraryCheck {
+    name: String,
+    driver: &'static str,
+    /// Where it is: a portal, an address, a directory; `null` for this host's own busses.
+    location: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct CopyCheck {
+    loader: String,
+    library: String,
+    /// What begins a copy; nothing but an operator if empty.
+    when: Vec<String>,
+    hours: Option<String>,
+    priority: u8,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,6 +117,8 @@ fn report(loaded: &Loaded) -> CheckReport {
         control_socket: server.map(|server| server.control_socket.display().to_string()),
         users: config.iter().flat_map(|config| &config.users).map(user).collect(),
         loaders: config.iter().flat_map(|config| &config.loaders).map(loader).collect(),
+        libraries: config.iter().flat_map(|config| &config.libraries).map(library).collect(),
+        copies: config.iter().flat_map(|config| &config.copies).map(copy).collect(),
     }
 }
 
@@ -134,6 +157,27 @@ fn loader(loader: &LoaderConfig) -> LoaderCheck {
     }
 }
 
+fn library(library: &LibraryConfig) -> LibraryCheck {
+    let (driver, location) = match &library.driver {
+        Driver::Scsi(scsi) => {
+            ("scsi", scsi.iscsi.as_ref().map(|target| format!("{} at {}", target.target, target.portal)))
+        }
+        Driver::Ndmp(ndmp) => ("ndmp", Some(ndmp.address.clone())),
+        Driver::Directory { path } => ("directory", Some(path.display().to_string())),
+    };
+    LibraryCheck { name: library.name.clone(), driver, location }
+}
+
+fn copy(copy: &CopyConfig) -> CopyCheck {
+    CopyCheck {
+        loader: copy.loader.clone(),
+        library: copy.library.clone(),
+        when: copy.schedule.triggers.iter().map(ToString::to_string).collect(),
+        hours: copy.schedule.hours.as_ref().map(ToString::to_string),
+        priority: copy.priority,
+    }
+}
+
 /// The same for people.
 fn lines(report: &CheckReport, loaded: &Loaded) -> Vec<String> {
     let mut lines = vec![format!("configuration   {}", loaded.origin)];
@@ -157,6 +201,15 @@ fn lines(report: &CheckReport, loaded: &Loaded) -> Vec<String> {
     }
     for loader in &report.loaders {
         lines.extend(loader_lines(loader));
+    }
+    for LibraryCheck { name, driver, location } in &report.libraries {
+        let at = location.as_deref().unwrap_or("this host's own busses");
+        lines.push(format!("library         {name}: {driver}, {at}"));
+    }
+    for CopyCheck { loader, library, when, hours, .. } in &report.copies {
+        let when = if when.is_empty() { "when an operator asks".to_owned() } else { when.join(", ") };
+        let hours = hours.as_ref().map(|hours| format!("; from {hours}")).unwrap_or_default();
+        lines.push(format!("copy            {loader} to {library}: {when}{hours}"));
     }
     lines.extend(loaded.warnings.iter().map(|warning| format!("warning: {warning}")));
     lines.extend(loaded.errors.iter().map(|error| format!("error: {error}")));

@@ -1,10 +1,12 @@
 //! The command line: what may be typed, and which file does it.
 //!
-//! One file a command group (`serve`, `check`, `status`, `reload`, `session`, `loader`, `tape`); `target` finds a tape, `source` decides whether the running
+//! One file a command group (`serve`, `check`, `status`, `reload`, `session`, `loader`, `tape`, `library`, `copy`); `target` finds a tape, `source` decides whether the running
 //! server or the disk answers, `output` prints. What the commands need of the server itself comes in through
 //! [`Hooks`], so that nothing here knows NDMP or tapes. `main.rs` gives the hooks.
 
 mod check;
+mod copy;
+mod library;
 mod loader;
 mod logging;
 mod output;
@@ -109,6 +111,12 @@ enum Command {
     /// Tapes
     #[command(subcommand)]
     Tape(tape::TapeCommand),
+    /// Physical libraries: what tapes are copied to
+    #[command(subcommand)]
+    Library(library::LibraryCommand),
+    /// Copies of tapes in physical libraries
+    #[command(subcommand)]
+    Copy(copy::CopyCommand),
 }
 
 /// Runs the program with its arguments (the first is the program's name).
@@ -134,6 +142,8 @@ where
         Command::Session(command) => session::run(&mut context, &command),
         Command::Loader(command) => loader::run(&mut context, &command),
         Command::Tape(command) => tape::run(&mut context, command),
+        Command::Library(command) => library::run(&mut context, &command),
+        Command::Copy(command) => copy::run(&mut context, &command),
     };
     match result.and_then(|()| context.out.finish()) {
         Ok(()) | Err(Failure::ReaderGone) => ExitCode::Success,

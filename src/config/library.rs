@@ -1,7 +1,7 @@
 //! What `[[library]]` and `[[copy]]` mean: a physical library and how it is reached, and what is copied to it when.
 //!
-//! Plain data, as in `model`. The words of schedules, patterns and policies are `copy`'s own types. A later version serves
-//! them: this one reads and checks them, so that a file that is written today is right then.
+//! Plain data, as in `model`. The words of schedules, patterns and policies are `copy`'s own types; `engine` does what they
+//! say.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::copy::plan::Policy;
 use crate::copy::schedule::{Release, Schedule};
 
 /// `[[library]]`: a physical library.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LibraryConfig {
     /// Its name, `[A-Za-z0-9_-]{1,32}`; also that of its ledger's directory.
     pub name: String,
@@ -22,7 +22,7 @@ pub struct LibraryConfig {
 }
 
 /// How a library is reached.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Driver {
     /// `scsi`: the robot and the drives are commanded by SCSI.
     Scsi(ScsiLibrary),
@@ -36,7 +36,7 @@ pub enum Driver {
 }
 
 /// A library on this host's SCSI busses, or behind iSCSI. Devices are told by serial number, never by their order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScsiLibrary {
     /// Where its iSCSI target is; on this host's own busses if `None`.
     pub iscsi: Option<IscsiTarget>,
@@ -47,7 +47,7 @@ pub struct ScsiLibrary {
 }
 
 /// An iSCSI target.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IscsiTarget {
     /// `host:port`; the port is 3260 where none was written.
     pub portal: String,
@@ -58,7 +58,7 @@ pub struct IscsiTarget {
 }
 
 /// A library behind a remote NDMP server.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NdmpLibrary {
     /// `host:port`; the port is 10000 where none was written.
     pub address: String,
@@ -71,7 +71,7 @@ pub struct NdmpLibrary {
 }
 
 /// A name and a password.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// The name.
     pub user: String,
@@ -80,7 +80,7 @@ pub struct Login {
 }
 
 /// `[[copy]]`: what is copied from a loader to a library, and when.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyConfig {
     /// The loader's name.
     pub loader: String,

@@ -27,9 +27,9 @@ pub struct Config {
     pub space: Space,
     /// `[[loader]]`, in the order of the file; names are unique and no loader lies in another's directory.
     pub loaders: Vec<LoaderConfig>,
-    /// `[[library]]`, in the order of the file; names are unique. Not served by this version yet.
+    /// `[[library]]`, in the order of the file; names are unique.
     pub libraries: Vec<LibraryConfig>,
-    /// `[[copy]]`, in the order of the file; loaders and libraries are the file's. Not served by this version yet.
+    /// `[[copy]]`, in the order of the file; loaders and libraries are the file's.
     pub copies: Vec<CopyConfig>,
 }
 

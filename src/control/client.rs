@@ -18,6 +18,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::change::{ChangeReport, DeleteLoader, DeleteReport, LoaderChange, LoaderSpec, ReloadReport};
+use super::copies::{CopyReport, CopySpec, LibraryInventoryReport, LibraryReport, PlanReport};
 use super::report::{LoaderReport, SessionReport, StatusReport, TapeInfoReport, TapeReport};
 use super::routes::{ErrorBody, encode, no_loader_message};
 use super::tools::{AdoptReport, AdoptRequest};
@@ -199,6 +200,62 @@ impl ControlClient {
     /// As [`ClientError`] lists; `Refused` with status 409 if it cannot be done.
     pub fn delete_loader(&self, name: &str, how: &DeleteLoader) -> Result<DeleteReport, ClientError> {
         self.post(&format!("/v1/loaders/{}/delete", encode(name)), how)
+    }
+
+    /// `GET /v1/libraries`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists.
+    pub fn libraries(&self) -> Result<Vec<LibraryReport>, ClientError> {
+        self.get("/v1/libraries")
+    }
+
+    /// `GET /v1/libraries/{name}/inventory`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 404 if there is no such library, 409 if it cannot be looked at.
+    pub fn library_inventory(&self, library: &str) -> Result<LibraryInventoryReport, ClientError> {
+        self.get(&format!("/v1/libraries/{}/inventory", encode(library)))
+    }
+
+    /// `GET /v1/libraries/{library}/plan/{loader}`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 409 if there is no plan.
+    pub fn plan_copies(&self, loader: &str, library: &str) -> Result<Vec<PlanReport>, ClientError> {
+        self.get(&format!("/v1/libraries/{}/plan/{}", encode(library), encode(loader)))
+    }
+
+    /// `GET /v1/copies`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists.
+    pub fn copies(&self) -> Result<Vec<CopyReport>, ClientError> {
+        self.get("/v1/copies")
+    }
+
+    /// `GET /v1/copies/{id}`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 404 if there is no such copy.
+    pub fn copy(&self, id: &str) -> Result<CopyReport, ClientError> {
+        self.get(&format!("/v1/copies/{}", encode(id)))
+    }
+
+    /// `POST /v1/copies`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 409 if it cannot be done.
+    pub fn run_copies(&self, spec: &CopySpec) -> Result<Vec<PlanReport>, ClientError> {
+        self.post("/v1/copies", spec)
+    }
+
+    /// `POST /v1/copies/{id}/cancel`
+    ///
+    /// # Errors
+    /// As [`ClientError`] lists; `Refused` with status 404 if there is no such copy, 409 if there is nothing to be ended.
+    pub fn cancel_copy(&self, id: &str) -> Result<CopyReport, ClientError> {
+        self.post(&format!("/v1/copies/{}/cancel", encode(id)), &())
     }
 
     /// `POST /v1/reload`

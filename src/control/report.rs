@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::copies::{CopyReport, LibraryReport};
 use crate::names::nearest;
 
 /// Tells what there is. Called on blocking threads: it may take a lock or read a disk, but must not hang.
@@ -74,6 +75,12 @@ pub struct StatusReport {
     pub loaders: Vec<LoaderReport>,
     /// All NDMP sessions, oldest first.
     pub sessions: Vec<SessionReport>,
+    /// The physical libraries.
+    #[serde(default)]
+    pub libraries: Vec<LibraryReport>,
+    /// Copies that are being made, wait, or wait for an operator.
+    #[serde(default)]
+    pub copies: Vec<CopyReport>,
     /// Bytes that all movers have moved since the start.
     pub moved_bytes: u64,
     /// NDMP logins that failed since the start.
@@ -319,15 +326,6 @@ pub struct TapeCounters {
     pub filemarks_written: u64,
     /// Reads and movements that met damage.
     pub medium_errors: u64,
-}
-
-/// One copy of a tape elsewhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CopyReport {
-    /// Where it is.
-    pub target: String,
-    /// How far it is.
-    pub state: String,
 }
 
 /// One NDMP control connection.

@@ -8,13 +8,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::change::Manager;
+use super::copies::Copier;
 use super::report::Reporter;
 use crate::names::nearest;
 
 /// What stands behind the control socket.
-pub trait Service: Reporter + Manager {}
+pub trait Service: Reporter + Manager + Copier {}
 
-impl<S: Reporter + Manager> Service for S {}
+impl<S: Reporter + Manager + Copier> Service for S {}
 
 /// More loaders than this are not listed in an error's one line.
 const KNOWN_SHOWN_MAX: usize = 8;
@@ -67,15 +68,29 @@ pub(super) fn answer(service: &dyn Service, question: &Question) -> Answer {
             Some(Err(why)) => failed(404, &why),
             None => no_loader(service, name),
         },
+        ("GET", ["v1", "libraries"]) => json(&service.libraries()),
+        ("GET", ["v1", "libraries", name, "inventory"]) => match service.library_inventory(name) {
+            Some(result) => done(result),
+            None => no_library(service, name),
+        },
+        ("GET", ["v1", "libraries", name, "plan", loader]) => done(service.plan_copies(loader, name)),
+        ("GET", ["v1", "copies"]) => json(&service.copies()),
+        ("GET", ["v1", "copies", id]) => match service.copy(id) {
+            Some(copy) => json(&copy),
+            None => failed(404, &no_copy_message(id)),
+        },
         ("POST", segments) => post(segments).unwrap_or_else(|| nothing_there(question)),
         (
             _,
             ["v1", "sessions", _, "kill"]
             | ["v1", "traces", _, "end"]
+            | ["v1", "copies", _, "cancel"]
             | ["v1", "reload"]
             | ["v1", "loaders", _, "adopt" | "change" | "delete"],
         ) => failed(405, &format!("{} is not possible here; use POST", question.method)),
-        (_, ["v1", "status" | "loaders" | "sessions", ..]) if question.method != "GET" => {
+        (_, ["v1", "status" | "loaders" | "sessions" | "libraries" | "copies", ..])
+            if question.method != "GET" =>
+        {
             failed(405, &format!("{} is not possible here; use GET", question.method))
         }
         _ => nothing_there(question),
@@ -103,6 +118,11 @@ fn changed(service: &dyn Service, segments: &[&str], body: &[u8]) -> Option<Answ
                 &format!("there is no trace {id}; `tapesilo session trace --list` shows those that are on"),
             ),
         },
+        ["v1", "copies"] => with_body(body, |spec| done(service.run_copies(&spec))),
+        ["v1", "copies", id, "cancel"] => match service.cancel_copy(id) {
+            Some(result) => done(result),
+            None => failed(404, &no_copy_message(id)),
+        },
         ["v1", "loaders"] => with_body(body, |spec| done(service.create_loader(&spec))),
         ["v1", "loaders", name, "adopt"] => {
             with_body(body, |request| of_loader(service, name, service.adopt(name, &request)))
@@ -113,7 +133,7 @@ fn changed(service: &dyn Service, segments: &[&str], body: &[u8]) -> Option<Answ
         ["v1", "loaders", name, "delete"] => {
             with_body(body, |how| of_loader(service, name, service.delete_loader(name, &how)))
         }
-        ["v1", "status"] | ["v1", "loaders" | "sessions", ..] => {
+        ["v1", "status"] | ["v1", "loaders" | "sessions" | "libraries" | "copies", ..] => {
             failed(405, "POST is not possible here; use GET")
         }
         _ => return None,
@@ -167,6 +187,26 @@ pub(crate) fn no_loader_message(name: &str, known: &[String]) -> String {
 /// One line for a session that is not there.
 pub(crate) fn no_session_message(id: impl std::fmt::Display) -> String {
     format!("there is no session {id}; `tapesilo session list` shows those that are connected")
+}
+
+/// One line for a copy that is not there.
+fn no_copy_message(id: &str) -> String {
+    format!("there is no copy {id:?}; `tapesilo copy list` shows those that are known")
+}
+
+/// One line that names the library that is not there, and the one that was meant or those that are.
+pub(crate) fn no_library_message(name: &str, known: &[String]) -> String {
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean {meant:?}?"),
+        None if known.is_empty() => "the configuration has no [[library]]".to_owned(),
+        None => format!("known: {}", known.join(", ")),
+    };
+    format!("there is no library {name:?}; {hint}")
+}
+
+fn no_library(service: &dyn Service, name: &str) -> Answer {
+    let known: Vec<String> = service.libraries().into_iter().map(|library| library.name).collect();
+    failed(404, &no_library_message(name, &known))
 }
 
 fn no_loader(service: &dyn Service, name: &str) -> Answer {
@@ -244,6 +284,8 @@ mod tests {
         }
     }
 
+    impl Copier for Fake {}
+
     impl Manager for Fake {
         fn kill_session(&self, id: u64) -> Option<SessionReport> {
             (id == 7).then(|| SessionReport { id, ..SessionReport::default() })
@@ -284,6 +326,16 @@ mod tests {
             ("GET", "/v1/traces", "", 200, "[]"),
             ("POST", "/v1/sessions", "", 405, "use GET"),
             ("POST", "/v1/nothing", "", 404, "nothing at"),
+            ("POST", "/v1/copies", r#"{"loader": "a"}"#, 400, "not understood"),
+            ("POST", "/v1/copies", r#"{"loader": "a", "barcodes": [], "library": "x"}"#, 409, "not possible"),
+            ("POST", "/v1/copies/x%2Fy/cancel", "", 404, "no copy \\\"x/y\\\""),
+            ("GET", "/v1/copies/x/cancel", "", 405, "use POST"),
+            ("POST", "/v1/libraries", "", 405, "use GET"),
+            ("GET", "/v1/copies/x", "", 404, "no copy"),
+            ("GET", "/v1/copies", "", 200, "[]"),
+            ("GET", "/v1/libraries", "", 200, "[]"),
+            ("GET", "/v1/libraries/x/inventory", "", 404, "the configuration has no"),
+            ("GET", "/v1/libraries/x/plan/y", "", 409, "not possible"),
         ] {
             let answer = answer(&Fake, &question(method, path, body));
             let text = String::from_utf8(answer.body).unwrap();

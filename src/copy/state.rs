@@ -261,6 +261,8 @@ pub struct Failure {
     pub reason: String,
     /// When it is tried again by itself.
     pub retry_unix_s: Option<u64>,
+    /// Tries that had failed before this one began: a copy that was complete in between does not know them.
+    pub attempts_before: u32,
 }
 
 /// All that is known of one tape's copy in one library.
@@ -372,6 +374,18 @@ impl Entry {
         self.enter(State::Queued { cause, since_unix_s: now_unix_s, attempts, written })
     }
 
+    /// What went wrong is tried again by itself: the tries count on, also where an operator had asked.
+    ///
+    /// # Errors
+    /// [`Refusal`] unless it has failed.
+    pub fn retry(&mut self, now_unix_s: u64) -> Result<(), Refusal> {
+        let State::Failed { cause, attempts, ref written, .. } = self.state else {
+            return Err(self.refusal(Phase::Queued));
+        };
+        let written = written.clone();
+        self.enter(State::Queued { cause, since_unix_s: now_unix_s, attempts, written })
+    }
+
     /// It is not to be copied after all.
     ///
     /// # Errors
@@ -469,13 +483,13 @@ impl Entry {
     /// # Errors
     /// [`Refusal`] unless it was queued, being copied or being verified.
     pub fn fail(&mut self, failure: Failure) -> Result<(), Refusal> {
-        let attempts = self.attempts().saturating_add(1);
+        let attempts = self.attempts().max(failure.attempts_before).saturating_add(1);
         let cause = match self.state {
             State::Queued { cause, .. } | State::Copying { cause, .. } => cause,
             _ => Cause::ByHand,
         };
         let written = if failure.kind.voids_copy() { None } else { self.written().cloned() };
-        let Failure { kind, reason, retry_unix_s } = failure;
+        let Failure { kind, reason, retry_unix_s, .. } = failure;
         self.enter(State::Failed { cause, kind, reason, attempts, retry_unix_s, written })?;
         if kind == FaultKind::Foreign {
             self.own.clear();

@@ -155,7 +155,21 @@ impl DirectoryLibrary {
     }
 
     fn begin(&self, action: &str, cancel: &Cancel) -> Result<(), Fault> {
-        if cancel.is_raised() { Err(self.fault(FaultKind::Cancelled, action, "")) } else { Ok(()) }
+        if cancel.is_raised() {
+            return Err(self.fault(FaultKind::Cancelled, action, ""));
+        }
+        // Its file system may be gone since: all places would seem empty.
+        match describe(&self.root) {
+            Ok(description) if description == self.description => Ok(()),
+            Ok(_) => {
+                Err(self.fault(FaultKind::Files, action, "another library is there now; restart the server"))
+            }
+            Err(reason) => {
+                let path = self.root.join(FILE);
+                let detail = format!("{}: {reason}; is its file system mounted?", path.display());
+                Err(self.fault(FaultKind::Files, action, detail))
+            }
+        }
     }
 
     fn directory(&self, place: Place) -> PathBuf {

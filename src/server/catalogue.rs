@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use uuid::Uuid;
 
 /// Tapes remembered at one time, of all loaders; a tape takes about 200 bytes.
 const TAPES_MAX: usize = 500_000;
@@ -26,8 +27,10 @@ const SETTLED: Duration = Duration::from_secs(1);
 /// Of one tape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Figures {
+    pub(super) uuid: Uuid,
     pub(super) capacity_bytes: u64,
     pub(super) used_bytes: u64,
+    pub(super) records: Option<u64>,
     pub(super) filemarks: Option<u64>,
     pub(super) write_protected: bool,
     pub(super) worm: bool,
@@ -155,8 +158,10 @@ fn is_settled((label, data): &(Look, Look), now: Duration) -> bool {
 impl Figures {
     fn of(summary: &Summary) -> Figures {
         Figures {
+            uuid: summary.label.uuid,
             capacity_bytes: summary.capacity_bytes,
             used_bytes: summary.used_bytes,
+            records: summary.records,
             filemarks: summary.filemarks,
             write_protected: summary.label.write_protected,
             worm: summary.label.worm,

@@ -3,7 +3,7 @@
 //! `assembly` opens loaders and makes what sessions share from them, `state` holds what is in force while the server runs,
 //! `manage` makes and deletes loaders (`defaults`, `purge`), `reload` applies a configuration that has changed, `report` and `offline` tell operators about it,
 //! `tools` and `import` look into tapes and make new ones for the command line, `cartridges` joins loaders to tapes on disk, `known` remembers which loaders there were,
-//! `trace` begins and ends protocol traces, `space` watches the loaders' file systems, `metrics` serves numbers, `host` says what machine
+//! `trace` begins and ends protocol traces, `tapes` shows loaders to the copy engine, `space` watches the loaders' file systems, `metrics` serves numbers, `host` says what machine
 //! this is. It must not know the protocol.
 
 mod assembly;
@@ -23,6 +23,7 @@ mod reload;
 mod report;
 mod space;
 mod state;
+mod tapes;
 mod tools;
 mod trace;
 
@@ -70,7 +71,9 @@ pub fn run(
     // Loaders mount tapes through their drives' threads and wait for them: that must not happen on the runtime.
     let open = assemble(&config)?;
     let state = Arc::new(ServerState::new(config, file.map(Path::to_owned), open));
+    state.start_copying();
     let result = runtime.block_on(serve(&state, signals, ready));
+    state.engine().stop();
     // Behind a change that is being made, so that no loader is opened behind the stop.
     state.stop();
     runtime.block_on(stop_drives(state.shared()));

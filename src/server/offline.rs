@@ -12,7 +12,7 @@ use super::state::report_of;
 use super::{ServerError, operations};
 use crate::config::{Config, LoaderConfig};
 use crate::control::{
-    AdoptRequest, AdoptResult, ChangeReport, DeleteLoader, DeleteReport, DriveReport, LoaderChange,
+    AdoptRequest, AdoptResult, ChangeReport, Copier, DeleteLoader, DeleteReport, DriveReport, LoaderChange,
     LoaderReport, LoaderSpec, Manager, ReloadReport, Reporter, StatusReport, TapeInfoResult, TapeReport,
     TapesResult,
 };
@@ -78,6 +78,9 @@ impl Reporter for Offline {
         })
     }
 }
+
+/// Physical libraries are the running server's.
+impl Copier for Offline {}
 
 impl Manager for Offline {
     fn adopt(&self, loader: &str, request: &AdoptRequest) -> Option<AdoptResult> {

@@ -11,9 +11,10 @@ use super::trace;
 use crate::access::logins::LockedOut;
 use crate::config::LoaderConfig;
 use crate::control::{
-    AdoptRequest, AdoptResult, AlertReport, ChangeReport, DeleteLoader, DeleteReport, DriveReport,
-    LoaderChange, LoaderReport, LoaderSpec, LockoutReport, Manager, ReloadReport, Reporter, SessionReport,
-    StatusReport, TapeInfoResult, TapeReport, TapesResult, TraceReport, TraceSpec,
+    AdoptRequest, AdoptResult, AlertReport, ChangeReport, Copier, CopyReport, CopySpec, DeleteLoader,
+    DeleteReport, DriveReport, LibraryInventoryReport, LibraryReport, LoaderChange, LoaderReport, LoaderSpec,
+    LockoutReport, Manager, PlanReport, ReloadReport, Reporter, SessionReport, StatusReport, TapeInfoResult,
+    TapeReport, TapesResult, TraceReport, TraceSpec,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
@@ -158,6 +159,8 @@ impl Reporter for LiveReporter {
             failed_logins: self.shared.failed_logins.total(),
             locked_out,
             loaders: reports.into_iter().map(|(loader, _)| loader).collect(),
+            libraries: self.state.engine().libraries(),
+            copies: self.state.engine().copies().into_iter().filter(is_of_interest).collect(),
             sessions,
         }
     }
@@ -183,8 +186,48 @@ impl Reporter for LiveReporter {
     fn tape(&self, loader: &str, barcode: &str) -> Option<TapeInfoResult> {
         let (config, loader) = self.find(loader)?;
         let elements = loader.elements();
-        Some(about_tape(&config, &elements, barcode, &self.tapes_of(&config, &elements)))
+        let mut told = about_tape(&config, &elements, barcode, &self.tapes_of(&config, &elements));
+        if let Ok(tape) = &mut told {
+            let copies = self.state.engine().copies().into_iter();
+            tape.copies = copies.filter(|copy| Some(&copy.uuid) == tape.uuid.as_ref()).collect();
+        }
+        Some(told)
     }
+}
+
+impl Copier for LiveReporter {
+    fn libraries(&self) -> Vec<LibraryReport> {
+        self.state.engine().libraries()
+    }
+
+    fn library_inventory(&self, library: &str) -> Option<Result<LibraryInventoryReport, String>> {
+        self.state.engine().inventory(library)
+    }
+
+    fn copies(&self) -> Vec<CopyReport> {
+        self.state.engine().copies()
+    }
+
+    fn copy(&self, id: &str) -> Option<CopyReport> {
+        self.state.engine().copy(id)
+    }
+
+    fn plan_copies(&self, loader: &str, library: &str) -> Result<Vec<PlanReport>, String> {
+        self.state.engine().plan(loader, library)
+    }
+
+    fn run_copies(&self, spec: &CopySpec) -> Result<Vec<PlanReport>, String> {
+        self.state.engine().run(spec)
+    }
+
+    fn cancel_copy(&self, id: &str) -> Option<Result<CopyReport, String>> {
+        self.state.engine().cancel(id)
+    }
+}
+
+/// What an operator looks at first: not what is done, and not what was never begun.
+fn is_of_interest(copy: &CopyReport) -> bool {
+    copy.progress.is_some() || matches!(copy.state.as_str(), "queued" | "copying" | "failed" | "lost")
 }
 
 impl Manager for LiveReporter {

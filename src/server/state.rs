@@ -9,8 +9,10 @@ use super::catalogue::Catalogue;
 use super::manage;
 use super::offline::{loader_report, tape_reports};
 use super::reload::reload;
+use super::tapes::ServedTapes;
 use crate::config::{Config, LoaderConfig};
 use crate::control::{DeleteLoader, DeleteReport, LoaderReport, LoaderSpec, ReloadReport};
+use crate::engine::Engine;
 use crate::ndmp::shell::Shared;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -20,6 +22,7 @@ use std::time::Instant;
 pub(super) struct ServerState {
     file: Option<PathBuf>,
     shared: Arc<Shared>,
+    engine: Engine,
     config: RwLock<Arc<Config>>,
     changing: Mutex<Changing>,
 }
@@ -32,9 +35,12 @@ struct Changing {
 impl ServerState {
     /// Begins to serve `open`, the loaders of `config`, which is kept in `file`.
     pub(super) fn new(config: Config, file: Option<PathBuf>, open: Vec<OpenLoader>) -> ServerState {
+        let shared = Arc::new(Shared::new(world(&config, &open)));
+        let tapes = Arc::new(ServedTapes::new(shared.clone()));
         ServerState {
             file,
-            shared: Arc::new(Shared::new(world(&config, &open))),
+            engine: Engine::new(&config.server.state_dir, tapes),
+            shared,
             config: RwLock::new(Arc::new(config)),
             changing: Mutex::new(Changing { open, is_stopping: false }),
         }
@@ -43,6 +49,19 @@ impl ServerState {
     /// What sessions share.
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Who makes copies.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Begins to serve the physical libraries that the configuration names.
+    pub(super) fn start_copying(&self) {
+        let config = self.config();
+        let changes = self.engine.configure(&config.libraries, &config.copies);
+        // What cannot even be begun; what does not answer is tried again and told by its thread.
+        changes.deferred.iter().for_each(|line| tracing::error!("{line}"));
     }
 
     /// What is in force; its loaders are those that are open.
@@ -118,7 +137,11 @@ impl ServerState {
             );
         };
         let (config, mut report) = reload(file, &self.config(), &mut changing.open)?;
+        let (libraries, copies) = (config.libraries.clone(), config.copies.clone());
         self.serve(config, &changing.open);
+        let changes = self.engine.configure(&libraries, &copies);
+        report.applied.extend(changes.applied);
+        report.deferred.extend(changes.deferred);
         // Whoever reads the file anew may have put a password right.
         let locked_out = self.shared.failed_logins.all_locked_out(Instant::now()).len();
         if locked_out > 0 {

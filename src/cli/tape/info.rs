@@ -64,6 +64,6 @@ fn fields(report: &TapeInfoReport) -> Vec<(&'static str, String)> {
 
 fn copies(report: &TapeInfoReport) -> String {
     let copies: Vec<String> =
-        report.copies.iter().map(|copy| format!("{} ({})", copy.target, copy.state)).collect();
+        report.copies.iter().map(|copy| format!("{} ({})", copy.library, copy.state)).collect();
     if copies.is_empty() { "none".to_owned() } else { copies.join(", ") }
 }

@@ -23,8 +23,12 @@ fn checkpoint(block: u64) -> Checkpoint {
 fn entry(steps: usize) -> Entry {
     let cartridge = Cartridge { barcode: "VLT001L8".to_owned(), serial: Some("S1".to_owned()) };
     let written = Written { cartridge, generation: 3, is_complete: false, checkpoint: None };
-    let failure =
-        Failure { kind: FaultKind::Medium, reason: "it \"broke\"\n".to_owned(), retry_unix_s: Some(99) };
+    let failure = Failure {
+        kind: FaultKind::Medium,
+        reason: "it \"broke\"\n".to_owned(),
+        retry_unix_s: Some(99),
+        attempts_before: 0,
+    };
     let all: [&dyn Fn(&mut Entry); 10] = [
         &|entry| entry.queue(Cause::Unload, 1).unwrap(),
         &|entry| entry.begin(written.clone(), Mark::Filemark, 2).unwrap(),

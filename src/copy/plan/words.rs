@@ -17,6 +17,44 @@ impl Verdict {
         }
     }
 
+    /// A fixed word for why, for scripts.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Verdict::Copy(Planned { work, .. }) => match work {
+                Work::Whole => "whole",
+                Work::GoOn { .. } => "go_on",
+                Work::Reread => "reread",
+                Work::Verify => "verify",
+            },
+            Verdict::Wait(wait) => match wait {
+                Wait::NotTriggered => "not_triggered",
+                Wait::InDrive => "in_drive",
+                Wait::Running => "running",
+                Wait::Retry(_) => "retry",
+                Wait::OutsideHours(_) => "outside_hours",
+                Wait::DriveLimit => "drive_limit",
+                Wait::NoDrive => "no_drive",
+                Wait::CartridgeTaken => "cartridge_taken",
+            },
+            Verdict::Skip(skip) => match skip {
+                Skip::NotSelected => "not_selected",
+                Skip::Empty => "empty",
+                Skip::AlreadyThere => "already_there",
+                Skip::Released => "released",
+                Skip::NoSlot => "no_slot",
+                Skip::NoCartridge => "no_cartridge",
+                Skip::Ambiguous => "ambiguous",
+                Skip::Cleaning => "cleaning",
+                Skip::Unreachable => "unreachable",
+                Skip::WriteProtected => "write_protected",
+                Skip::TooSmall { .. } => "too_small",
+                Skip::WrongGeneration => "wrong_generation",
+                Skip::NeedsOperator { .. } => "needs_operator",
+            },
+        }
+    }
+
     /// Why, in one line.
     #[must_use]
     pub fn explain(&self, facts: &Facts<'_>) -> String {

@@ -24,7 +24,7 @@ fn extent(generation: u64, blocks: u64) -> Extent {
 }
 
 fn failure(kind: FaultKind) -> Failure {
-    Failure { kind, reason: "it broke".to_owned(), retry_unix_s: Some(9) }
+    Failure { kind, reason: "it broke".to_owned(), retry_unix_s: Some(9), attempts_before: 0 }
 }
 
 type Action = fn(&mut Entry) -> bool;

@@ -429,7 +429,12 @@ impl World {
 
     /// The engine is told of the fault.
     pub(super) fn fail(&mut self, fault: &Fault) {
-        let failure = Failure { kind: fault.kind, reason: fault.reason.clone(), retry_unix_s: None };
+        let failure = Failure {
+            kind: fault.kind,
+            reason: fault.reason.clone(),
+            retry_unix_s: None,
+            attempts_before: 0,
+        };
         self.kept.entry.fail(failure).ok();
     }
 
