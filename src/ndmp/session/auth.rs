@@ -4,25 +4,11 @@
 
 use super::facts::Facts;
 use crate::config::{Secret, User};
+use crate::ndmp::digest::PASSWORD_BYTES_MAX;
+pub use crate::ndmp::digest::{CHALLENGE_BYTES, md5_digest};
 use md5::{Digest, Md5};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-
-/// Length of a challenge, in bytes.
-pub const CHALLENGE_BYTES: usize = 64;
-/// Only so many bytes of a password count for MD5.
-const PASSWORD_BYTES_MAX: usize = 32;
-
-/// The MD5 digest of NDMP: over exactly 128 bytes, password | zeros | challenge | password (NDMPv4 2.6.2).
-pub fn md5_digest(password: &[u8], challenge: &[u8; CHALLENGE_BYTES]) -> [u8; 16] {
-    let password = &password[..password.len().min(PASSWORD_BYTES_MAX)];
-    let mut message = [0u8; 128];
-    message[..password.len()].copy_from_slice(password);
-    let challenge_at = 64 - password.len();
-    message[challenge_at..challenge_at + CHALLENGE_BYTES].copy_from_slice(challenge);
-    message[128 - password.len()..].copy_from_slice(password);
-    Md5::digest(message).into()
-}
 
 /// The user whom this digest proves. Takes the same time whether the user exists or not.
 pub(super) fn check_md5<'f>(
