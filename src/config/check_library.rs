@@ -48,11 +48,10 @@ pub(super) fn check_libraries(checker: &mut Checker<'_, '_>, parsed: &Parsed) ->
 /// What is checked, but cannot be reached yet.
 fn not_in_this_version(driver: &Driver) -> Option<&'static str> {
     match driver {
-        Driver::Directory { .. } | Driver::Scsi(ScsiLibrary { iscsi: Some(_), .. }) => None,
+        Driver::Directory { .. } | Driver::Ndmp(_) | Driver::Scsi(ScsiLibrary { iscsi: Some(_), .. }) => None,
         Driver::Scsi(ScsiLibrary { iscsi: None, .. }) => {
             Some("devices on this host's own busses are not in this version; set portal and target")
         }
-        Driver::Ndmp(_) => Some("driver \"ndmp\" is not in this version"),
     }
 }
 

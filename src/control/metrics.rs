@@ -28,6 +28,7 @@ pub fn render(status: &StatusReport) -> String {
         page.sample("tapesilo_alerts", &[("severity", severity)], count);
     }
     sessions(&mut page, status);
+    logins(&mut page, status);
     loaders(&mut page, status);
     drives(&mut page, status);
     libraries(&mut page, status);
@@ -40,6 +41,14 @@ fn sessions(page: &mut Page, status: &StatusReport) {
         let count = status.sessions.iter().filter(|session| session.mover_state == state).count();
         page.sample("tapesilo_sessions", &[("mover", state)], count);
     }
+}
+
+fn logins(page: &mut Page, status: &StatusReport) {
+    page.family("tapesilo_failed_logins_total", "counter", "NDMP logins that failed since the start.");
+    page.sample("tapesilo_failed_logins_total", &[], status.failed_logins);
+    let help = "Addresses from which nobody can log in for now.";
+    page.family("tapesilo_locked_out_addresses", "gauge", help);
+    page.sample("tapesilo_locked_out_addresses", &[], status.locked_out.len());
 }
 
 fn loaders(page: &mut Page, status: &StatusReport) {
@@ -182,7 +191,7 @@ impl Page {
 mod tests {
     use super::*;
     use crate::control::{
-        AlertReport, DriveReport, LibraryReport, LoaderReport, SessionReport, UncopiedReport,
+        AlertReport, DriveReport, LibraryReport, LoaderReport, LockoutReport, SessionReport, UncopiedReport,
     };
 
     /// Reads a page as Prometheus does: every sample belongs to a family that was declared, no sample is there twice.
@@ -243,6 +252,8 @@ mod tests {
             version: "1.2.3".into(),
             moved_bytes: u64::MAX,
             uptime_seconds: 77,
+            failed_logins: 12,
+            locked_out: vec![LockoutReport::default()],
             loaders: vec![loader, LoaderReport { name: "attic".into(), ..LoaderReport::default() }],
             sessions: vec![SessionReport { mover_state: "active".into(), ..SessionReport::default() }],
             alerts: vec![alert("warning"), alert("warning"), alert("critical")],
@@ -258,6 +269,8 @@ mod tests {
         for (series, value) in [
             (r#"tapesilo_build_info{version="1.2.3"}"#.to_owned(), 1.0),
             ("tapesilo_uptime_seconds".to_owned(), 77.0),
+            ("tapesilo_failed_logins_total".to_owned(), 12.0),
+            ("tapesilo_locked_out_addresses".to_owned(), 1.0),
             (r#"tapesilo_alerts{severity="warning"}"#.to_owned(), 2.0),
             (r#"tapesilo_alerts{severity="critical"}"#.to_owned(), 1.0),
             (r#"tapesilo_sessions{mover="active"}"#.to_owned(), 1.0),

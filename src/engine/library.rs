@@ -23,6 +23,7 @@ use crate::copy::fault::{Fault, FaultKind};
 use crate::copy::ledger::{Directory, Ledger, Line};
 use crate::copy::state::{Entry, Refusal};
 use crate::physical::{self, Cancel, Inventory};
+use crate::vtl::element::ElementKind;
 
 /// How long a library that does not answer is left alone: at first, and at the longest.
 const AGAIN_SHORTEST: Duration = Duration::from_secs(1);
@@ -316,14 +317,20 @@ impl Library {
     /// The last inventory, in the plan's numbers; `None` if there is none.
     pub(super) fn map(&self) -> Option<LibraryMap> {
         let settings = self.settings();
-        let drive_serials = match &settings.library.driver {
-            Driver::Scsi(scsi) => scsi.drive_serials.as_slice(),
-            _ => &[],
-        };
         let (taken, capacities) = {
             let state = self.state();
             (state.taken.clone()?, state.capacities.clone())
         };
+        let drive_serials: Vec<String> = match &settings.library.driver {
+            Driver::Scsi(scsi) => scsi.drive_serials.clone(),
+            // Those that the configuration names a device for.
+            Driver::Ndmp(_) => {
+                let drives = taken.inventory.of_kind(ElementKind::DataTransfer);
+                drives.filter_map(|drive| drive.drive_serial.clone()).collect()
+            }
+            Driver::Directory { .. } => Vec::new(),
+        };
+        let drive_serials = drive_serials.as_slice();
         let capacity_bytes = settings.library.tape_capacity_bytes;
         Some(LibraryMap::of(
             &taken.inventory,

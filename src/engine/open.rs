@@ -2,10 +2,13 @@
 //!
 //! A new driver is one arm of `open`.
 
-use crate::config::{Driver, IscsiTarget, LibraryConfig, ScsiLibrary as ScsiConfig};
+use crate::config::{
+    Driver, IscsiTarget, LibraryConfig, NdmpLibrary as NdmpConfig, ScsiLibrary as ScsiConfig,
+};
 use crate::physical::directory::DirectoryLibrary;
 use crate::physical::iscsi::{Chap, Credentials, IscsiBus, Target};
-use crate::physical::scsi::{ScsiLibrary, Settings};
+use crate::physical::ndmp::{self, NdmpLibrary};
+use crate::physical::scsi::{ScsiLibrary, Settings, Timeouts};
 use crate::physical::{Cancel, Library};
 
 /// Who we are to iSCSI targets. It is the same on every host: targets tell initiators by it, and a library belongs to one.
@@ -34,9 +37,10 @@ pub(super) fn open(config: &LibraryConfig, cancel: &Cancel) -> Result<Box<dyn Li
             "library {name}: devices on this host's own busses are not in this version; set portal and target, to reach it \
              by iSCSI"
         )),
-        Driver::Ndmp(_) => Err(format!(
-            "library {name}: driver \"ndmp\" is not in this version; use \"scsi\" with iSCSI, or \"directory\""
-        )),
+        Driver::Ndmp(ndmp) => match NdmpLibrary::open(name, ndmp_settings(ndmp), cancel) {
+            Ok(library) => Ok(Box::new(library)),
+            Err(fault) => Err(fault.to_string()),
+        },
     }
 }
 
@@ -52,4 +56,18 @@ fn iscsi_target(name: &str, target: &IscsiTarget) -> Result<Target, String> {
     };
     let (portal, name) = (portal.clone(), target.clone());
     Ok(Target { portal, name, initiator: INITIATOR.to_owned(), chap, digests: false })
+}
+
+fn ndmp_settings(config: &NdmpConfig) -> ndmp::Settings {
+    let NdmpConfig { address, login, robot_device, drive_devices } = config;
+    ndmp::Settings {
+        server: ndmp::Server {
+            address: address.clone(),
+            credentials: ndmp::Credentials::new(&login.user, login.password.expose()),
+        },
+        robot_device: robot_device.clone(),
+        drive_devices: drive_devices.clone(),
+        access: ndmp::Access::Choose,
+        timeouts: Timeouts::default(),
+    }
 }

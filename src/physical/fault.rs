@@ -241,6 +241,8 @@ impl Fault {
             TransportError::Lost { .. } => FaultKind::ConnectionLost,
             TransportError::Protocol { .. } => FaultKind::Nonsense,
             TransportError::Refused { .. } => FaultKind::Refused,
+            TransportError::Unsupported { .. } => FaultKind::Unsupported,
+            TransportError::Busy { .. } => FaultKind::Busy,
             TransportError::Over { over: Over::TimedOut, .. } => FaultKind::TimedOut,
             TransportError::Over { over: Over::Cancelled, .. } => FaultKind::Cancelled,
         };

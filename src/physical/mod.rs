@@ -2,9 +2,10 @@
 //!
 //! Read in this order: [`library`] and [`drive`] (what a driver offers), [`fault`] (what can go wrong, and what to do about it),
 //! [`limit`] (how long, and how to call it off). Then the drivers: [`scsi`] is SMC and SSC commands over a [`transport`], of which
-//! [`iscsi`] is one; [`directory`] is a library of tapes on a file system. [`sense_data`] takes apart what devices say.
+//! [`iscsi`] is one; [`ndmp`] is a remote NDMP server's robot and drives; [`directory`] is a library of tapes on a file system.
+//! [`sense_data`] takes apart what devices say.
 //!
-//! Nothing here knows NDMP, loaders, the server or jobs. Calls block and have time limits. What a device sends sizes no
+//! Nothing here knows loaders, the server or jobs. Calls block and have time limits. What a device sends sizes no
 //! allocation, and can cause no panic.
 
 pub mod directory;
@@ -13,8 +14,10 @@ pub mod fault;
 pub mod iscsi;
 pub mod library;
 pub mod limit;
+pub mod ndmp;
 pub mod scsi;
 pub mod sense_data;
+mod stream;
 pub mod transport;
 
 pub use drive::{Alerts, Cartridge, DriveState, PhysicalDrive, Place, Room, Spaced};

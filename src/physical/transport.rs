@@ -31,8 +31,7 @@ pub struct Answer {
     pub residual_bytes: usize,
 }
 
-/// Why there is no answer. The command may have been executed or not, but for [`TransportError::Over`] before it was sent
-/// (`was_sent`).
+/// Why there is no answer. The command may have been executed or not, but for what [`TransportError::was_not_begun`] says.
 #[derive(Debug, Error, Clone, PartialEq, Eq)]
 pub enum TransportError {
     /// The connection is gone. [`Transport::reconnect`] makes another one, to a device that may have been reset.
@@ -53,6 +52,18 @@ pub enum TransportError {
         /// Why, and what to do.
         reason: String,
     },
+    /// What carries commands there has refused this one, before the device had it. The connection is as good as before.
+    #[error("{reason}")]
+    Unsupported {
+        /// What was refused.
+        reason: String,
+    },
+    /// Others have the device. The command was not carried there.
+    #[error("{reason}")]
+    Busy {
+        /// Who or what, as far as it is told.
+        reason: String,
+    },
     /// The time was up or the job called off. If a command was on its way its connection was given up.
     #[error("{}", match .over { Over::TimedOut => "no answer in time", Over::Cancelled => "called off" })]
     Over {
@@ -61,6 +72,14 @@ pub enum TransportError {
         /// Whether the command was on its way, so that the device may have executed it.
         was_sent: bool,
     },
+}
+
+impl TransportError {
+    /// Whether the device has certainly not had the command, and the connection is as it was.
+    #[must_use]
+    pub fn was_not_begun(&self) -> bool {
+        matches!(self, Self::Unsupported { .. } | Self::Busy { .. } | Self::Over { was_sent: false, .. })
+    }
 }
 
 /// One device at the other end of whatever it is connected by.
@@ -76,6 +95,9 @@ pub trait Transport: Send {
     /// # Errors
     /// [`TransportError`].
     fn reconnect(&mut self, limit: &Limit) -> Result<(), TransportError>;
+
+    /// Gives the device back, where others cannot have it meanwhile; [`Transport::reconnect`] takes it again.
+    fn release(&mut self) {}
 
     /// What it leads to, for messages: "iqn.… LUN 1 at 192.0.2.1:3260".
     fn describe(&self) -> String;

@@ -3,26 +3,12 @@
 //! It must not log, store or print what it compares. Used by `connect` only.
 
 use super::facts::Facts;
-use crate::config::User;
+use crate::config::{Secret, User};
+use crate::ndmp::digest::PASSWORD_BYTES_MAX;
+pub use crate::ndmp::digest::{CHALLENGE_BYTES, md5_digest};
 use md5::{Digest, Md5};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
-
-/// Length of a challenge, in bytes.
-pub const CHALLENGE_BYTES: usize = 64;
-/// Only so many bytes of a password count for MD5.
-const PASSWORD_BYTES_MAX: usize = 32;
-
-/// The MD5 digest of NDMP: over exactly 128 bytes, password | zeros | challenge | password (NDMPv4 2.6.2).
-pub fn md5_digest(password: &[u8], challenge: &[u8; CHALLENGE_BYTES]) -> [u8; 16] {
-    let password = &password[..password.len().min(PASSWORD_BYTES_MAX)];
-    let mut message = [0u8; 128];
-    message[..password.len()].copy_from_slice(password);
-    let challenge_at = 64 - password.len();
-    message[challenge_at..challenge_at + CHALLENGE_BYTES].copy_from_slice(challenge);
-    message[128 - password.len()..].copy_from_slice(password);
-    Md5::digest(message).into()
-}
 
 /// The user whom this digest proves. Takes the same time whether the user exists or not.
 pub(super) fn check_md5<'f>(
@@ -32,7 +18,9 @@ pub(super) fn check_md5<'f>(
     challenge: &[u8; CHALLENGE_BYTES],
 ) -> Option<&'f Arc<User>> {
     let user = find(facts, name).filter(|user| user.auth.md5);
-    let password = user.map_or(&challenge[..PASSWORD_BYTES_MAX], |user| user.password.expose());
+    let password = user.and_then(|user| user.password.as_ref());
+    let user = user.filter(|_| password.is_some());
+    let password = password.map_or(&challenge[..PASSWORD_BYTES_MAX], Secret::expose);
     let expected = md5_digest(password, challenge);
     let is_right = bool::from(expected.ct_eq(digest)) && !password.is_empty();
     user.filter(|_| is_right)
@@ -41,7 +29,7 @@ pub(super) fn check_md5<'f>(
 /// The user whom this password proves. Takes the same time whether the user exists or not.
 pub(super) fn check_text<'f>(facts: &'f Facts, name: &[u8], password: &[u8]) -> Option<&'f Arc<User>> {
     let user = find(facts, name).filter(|user| user.auth.text);
-    let expected = user.map_or(&[][..], |user| user.password.expose());
+    let expected = user.and_then(|user| user.password.as_ref()).map_or(&[][..], Secret::expose);
     // Both are hashed first, so that the comparison tells nothing about the length.
     let is_right = bool::from(Md5::digest(expected).ct_eq(&Md5::digest(password)))
         && !expected.is_empty()

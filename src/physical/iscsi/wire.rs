@@ -2,11 +2,12 @@
 //!
 //! Must not know what a PDU means. No data segment is taken that is longer than what we announced.
 
-use std::io::{self, IoSlice, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::IoSlice;
 
 use super::pdu::{HEADER_BYTES, Header};
-use crate::physical::limit::{Limit, TICK, Watch};
+use crate::physical::limit::{Limit, Watch};
+use crate::physical::stream::Stream;
+pub(super) use crate::physical::stream::{lost, protocol};
 use crate::physical::transport::TransportError;
 
 /// The longest data segment that we take (MaxRecvDataSegmentLength).
@@ -16,53 +17,21 @@ const DIGEST_BYTES: usize = 4;
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     pub(super) header_digest: bool,
     pub(super) data_digest: bool,
-}
-
-pub(super) fn protocol(reason: impl Into<String>) -> TransportError {
-    TransportError::Protocol { reason: reason.into() }
-}
-
-pub(super) fn lost(reason: impl Into<String>) -> TransportError {
-    TransportError::Lost { reason: reason.into() }
 }
 
 impl Wire {
     /// Connects to `host:port` or `[address]:port`, by whichever of its addresses answers.
     pub(super) fn connect(portal: &str, limit: &Limit) -> Result<Self, TransportError> {
-        let refused = |error: io::Error| TransportError::Refused {
-            reason: format!("cannot connect to {portal}: {error}"),
-        };
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "it has no address");
-        for address in portal.to_socket_addrs().map_err(refused)? {
-            let over = |over| TransportError::Over { over, was_sent: false };
-            limit.begin().map_err(over)?;
-            match TcpStream::connect_timeout(&address, limit.time_left().map_err(over)?) {
-                Ok(stream) => return Self::new(stream).map_err(refused),
-                Err(error) => last = error,
-            }
-        }
-        Err(refused(last))
-    }
-
-    fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(TICK))?;
-        stream.set_write_timeout(Some(TICK))?;
+        let stream = Stream::connect(portal, limit)?;
         Ok(Self { stream, header_digest: false, data_digest: false })
     }
 
     /// Whether something has come that nobody asked for. A closed connection is something, too.
     pub(super) fn has_something(&self) -> bool {
-        let peek = || -> io::Result<usize> {
-            self.stream.set_nonblocking(true)?;
-            let peeked = self.stream.peek(&mut [0]);
-            self.stream.set_nonblocking(false)?;
-            peeked
-        };
-        !peek().is_err_and(|error| is_wait(&error))
+        self.stream.has_something()
     }
 
     /// Sends a PDU; sets the length of its data segment.
@@ -84,25 +53,16 @@ impl Wire {
         }
         let header_digest = if self.header_digest { &header_digest[..] } else { &[] };
         let mut parts = [&header.0, header_digest, data, &tail[..tail_bytes]].map(IoSlice::new);
-        let mut parts = &mut parts[..];
-        IoSlice::advance_slices(&mut parts, 0);
-        while !parts.is_empty() {
-            match self.stream.write_vectored(parts) {
-                Ok(0) => return Err(lost("the connection takes no more")),
-                Ok(count) => IoSlice::advance_slices(&mut parts, count),
-                Err(error) => may_go_on(&error, watch)?,
-            }
-        }
-        Ok(())
+        self.stream.send(&mut parts, watch)
     }
 
     /// Waits for the header of a PDU. Its data segment must be taken next.
     pub(super) fn receive(&mut self, watch: &mut Watch<'_>) -> Result<Header, TransportError> {
         let mut header = Header([0; HEADER_BYTES]);
-        self.read(&mut header.0, watch)?;
+        self.stream.receive(&mut header.0, watch)?;
         let mut additional = [0; 4 * 255];
         let additional = &mut additional[..header.additional_bytes()];
-        self.read(additional, watch)?;
+        self.stream.receive(additional, watch)?;
         if self.header_digest {
             self.check(crc32c::crc32c_append(crc32c::crc32c(&header.0), additional), "header", watch)?;
         }
@@ -124,10 +84,10 @@ impl Wire {
         if data.is_empty() {
             return Ok(());
         }
-        self.read(data, watch)?;
+        self.stream.receive(data, watch)?;
         let mut padding = [0; 3];
         let padding = &mut padding[..data.len().next_multiple_of(4) - data.len()];
-        self.read(padding, watch)?;
+        self.stream.receive(padding, watch)?;
         if self.data_digest {
             self.check(crc32c::crc32c_append(crc32c::crc32c(data), padding), "data", watch)?;
         }
@@ -151,33 +111,11 @@ impl Wire {
 
     fn check(&mut self, expected: u32, what: &str, watch: &mut Watch<'_>) -> Result<(), TransportError> {
         let mut digest = [0; DIGEST_BYTES];
-        self.read(&mut digest, watch)?;
+        self.stream.receive(&mut digest, watch)?;
         if u32::from_le_bytes(digest) == expected {
             Ok(())
         } else {
             Err(protocol(format!("a wrong {what} digest")))
         }
     }
-
-    fn read(&mut self, mut buffer: &mut [u8], watch: &mut Watch<'_>) -> Result<(), TransportError> {
-        while !buffer.is_empty() {
-            match self.stream.read(buffer) {
-                Ok(0) => return Err(lost("closed by the target")),
-                Ok(count) => buffer = &mut buffer[count..],
-                Err(error) => may_go_on(&error, watch)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-fn is_wait(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
-}
-
-fn may_go_on(error: &io::Error, watch: &mut Watch<'_>) -> Result<(), TransportError> {
-    if !is_wait(error) {
-        return Err(lost(error.to_string()));
-    }
-    watch.go_on().map_err(|over| TransportError::Over { over, was_sent: true })
 }

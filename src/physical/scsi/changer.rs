@@ -23,12 +23,14 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Changer {
     pub(super) device: Device,
     ranges: Vec<Range>,
+    /// It answers about all of its elements at once or not at all.
+    tells_all_only: bool,
 }
 
 impl Changer {
     /// Asks the robot what it has.
     pub(super) fn new(device: Device) -> Result<Self, Fault> {
-        let mut changer = Self { device, ranges: Vec::new() };
+        let mut changer = Self { device, ranges: Vec::new(), tells_all_only: false };
         changer.wait_ready()?;
         changer.ranges = changer.assignment()?;
         Ok(changer)
@@ -60,6 +62,12 @@ impl Changer {
         self.ranges.iter().map(|range| range.kind).collect()
     }
 
+    /// The addresses of all elements of a kind.
+    pub(super) fn addresses(&self, kind: ElementKind) -> impl Iterator<Item = u16> + use<> {
+        let range = self.ranges.iter().find(|range| range.kind == kind).copied();
+        range.into_iter().flat_map(|range| range.addresses())
+    }
+
     /// What the robot says about all elements of a kind, in ascending order of address: with barcodes, or else with the
     /// identifiers of drives.
     pub(super) fn reports(&mut self, kind: ElementKind, identifiers: bool) -> Result<Vec<Report>, Fault> {
@@ -69,7 +77,7 @@ impl Changer {
         let mut all = Vec::<Report>::new();
         let mut next = Some(range.first);
         while let Some(start) = next.filter(|start| range.addresses().contains(start)) {
-            let piece = self.ask_piece(kind, start, identifiers)?;
+            let piece = self.piece(kind, start, identifiers)?;
             // Only what moves on is taken, so that a robot that repeats itself comes to an end.
             let from = all.len();
             for report in piece {
@@ -84,12 +92,31 @@ impl Changer {
         Ok(all)
     }
 
-    fn ask_piece(&mut self, kind: ElementKind, start: u16, identifiers: bool) -> Result<Vec<Report>, Fault> {
+    /// Asks for a piece, or for everything where the robot knows no pieces (ndmjob's).
+    fn piece(&mut self, kind: ElementKind, start: u16, identifiers: bool) -> Result<Vec<Report>, Fault> {
+        if !self.tells_all_only {
+            match self.ask_piece(kind, (start, PIECE), identifiers) {
+                // About identifiers it is what robots say that cannot tell them.
+                Err(fault) if fault.kind == FaultKind::IllegalRequest && !identifiers => {}
+                piece => return piece,
+            }
+        }
+        let all = self.ask_piece(kind, (0, u16::MAX), identifiers)?;
+        self.tells_all_only = true;
+        Ok(all)
+    }
+
+    fn ask_piece(
+        &mut self,
+        kind: ElementKind,
+        (start, count): (u16, u16),
+        identifiers: bool,
+    ) -> Result<Vec<Report>, Fault> {
         const ACTION: &str = "READ ELEMENT STATUS";
         const VOLUME_TAGS: u8 = 0x10;
         let (tags, device_identifiers) = if identifiers { (0, 1) } else { (VOLUME_TAGS, 0) };
         let ([s0, s1], [c0, c1], [r0, r1]) =
-            (start.to_be_bytes(), PIECE.to_be_bytes(), ROOM_BYTES.to_be_bytes());
+            (start.to_be_bytes(), count.to_be_bytes(), ROOM_BYTES.to_be_bytes());
         let cdb = [
             cdb::READ_ELEMENT_STATUS,
             tags | kind as u8,

@@ -10,7 +10,7 @@ use super::inquiry::{self, Inquiry};
 use crate::physical::fault::{Fault, FaultKind};
 use crate::physical::limit::{Cancel, Limit};
 use crate::physical::sense_data::{SenseData, key};
-use crate::physical::transport::{Answer, Data, Transport, TransportError};
+use crate::physical::transport::{Answer, Data, Transport};
 use crate::scsi::cdb;
 use crate::scsi::outcome::{STATUS_CHECK_CONDITION, STATUS_GOOD, STATUS_RESERVATION_CONFLICT};
 
@@ -130,7 +130,7 @@ impl Device {
                 Err(error) => {
                     let fault = Fault::of_transport(&self.name, command.action, &error);
                     // What was not even sent leaves the connection as it was.
-                    self.is_lost |= !matches!(error, TransportError::Over { was_sent: false, .. });
+                    self.is_lost |= !error.was_not_begun();
                     return Err(fault);
                 }
             };
@@ -228,13 +228,21 @@ impl Device {
         self.is_lost
     }
 
-    /// Connects anew, and looks whether it is still the device with this serial number.
-    pub(super) fn reconnect(&mut self, serial: &str) -> Result<(), Fault> {
+    /// Gives the connection back until it is needed again.
+    pub(super) fn release(&mut self) {
+        self.transport.release();
+        self.is_lost = true;
+    }
+
+    /// Connects anew, and looks whether it is still the device with this serial number, if it has one.
+    pub(super) fn reconnect(&mut self, serial: Option<&str>) -> Result<(), Fault> {
         const ACTION: &str = "connect again";
         let limit = self.limit(self.timeouts.question);
         self.transport.reconnect(&limit).map_err(|error| Fault::of_transport(&self.name, ACTION, &error))?;
         self.is_lost = false;
-        if let Err(fault) = self.expect(serial, ACTION) {
+        if let Some(serial) = serial
+            && let Err(fault) = self.expect(serial, ACTION)
+        {
             // Another device: it must not be used by whoever asks next.
             self.is_lost = true;
             return Err(fault);

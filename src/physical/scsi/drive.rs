@@ -46,7 +46,7 @@ pub(super) struct ScsiDrive {
 }
 
 impl ScsiDrive {
-    /// The drive with this serial number, at the other end of the transport.
+    /// The drive at the other end of the transport, which must have this serial number if one is given.
     pub(super) fn new(mut device: Device, serial: &str) -> Result<Self, Fault> {
         const ACTION: &str = "open";
         device.expect(serial, ACTION)?;
@@ -65,7 +65,7 @@ impl ScsiDrive {
     fn ensure_connected(&mut self) -> Result<(), Fault> {
         if self.device.is_lost() {
             self.place = None;
-            self.device.reconnect(&self.serial)?;
+            self.device.reconnect(Some(&self.serial))?;
             if self.device.take_event() == Some(FaultKind::MediumChanged) {
                 return Err(self.device.fault(FaultKind::MediumChanged, "connect again", ""));
             }
@@ -366,12 +366,20 @@ impl PhysicalDrive for ScsiDrive {
     }
 }
 
-/// Connects to a drive.
-pub(super) fn open(
+/// The drive at the other end of the transport, which must have this serial number if one is given.
+///
+/// # Errors
+/// [`Fault`].
+pub(in crate::physical) fn open(
     transport: Box<dyn Transport>,
-    serial: &str,
+    serial: Option<&str>,
     timeouts: super::Timeouts,
     cancel: &crate::physical::limit::Cancel,
-) -> Result<ScsiDrive, Fault> {
-    ScsiDrive::new(Device::new(transport, timeouts, cancel), serial)
+) -> Result<Box<dyn PhysicalDrive>, Fault> {
+    let mut device = Device::new(transport, timeouts, cancel);
+    let serial = match serial {
+        Some(serial) => serial.to_owned(),
+        None => device.serial()?,
+    };
+    Ok(Box::new(ScsiDrive::new(device, &serial)?))
 }

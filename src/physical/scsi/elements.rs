@@ -57,20 +57,20 @@ fn ranges(page: &[u8; 16]) -> Vec<Range> {
 
 /// One element as the robot reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Report {
-    pub(super) address: u16,
+pub(in crate::physical) struct Report {
+    pub(in crate::physical) address: u16,
     pub(super) is_full: bool,
     pub(super) is_accessible: bool,
     pub(super) exception: Option<(u8, u8)>,
     pub(super) source: Option<u16>,
     pub(super) barcode: Option<String>,
     /// The device identifier, if there is one.
-    pub(super) identifier: Option<Identifier>,
+    pub(in crate::physical) identifier: Option<Identifier>,
 }
 
 /// The device identifier of a drive in a robot's report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identifier {
+pub(in crate::physical) struct Identifier {
     text: String,
     /// What stands behind vendor and product, if it is made of these three.
     tail: Option<String>,
@@ -80,13 +80,13 @@ pub(super) struct Identifier {
 
 impl Identifier {
     /// Whether it is the drive with this serial number: the text is the number, or ends with it (behind vendor and product).
-    pub(super) fn is_of(&self, serial: &str) -> bool {
+    pub(in crate::physical) fn is_of(&self, serial: &str) -> bool {
         let is_it = |text: &str| text == serial || text.rsplit(' ').next() == Some(serial);
         !self.is_cut && (is_it(&self.text) || self.tail.as_deref() == Some(serial))
     }
 
     /// Whether it may be, as far as it came.
-    pub(super) fn may_be_of(&self, serial: &str) -> bool {
+    pub(in crate::physical) fn may_be_of(&self, serial: &str) -> bool {
         let begins = |text: &str| !text.is_empty() && serial.starts_with(text);
         self.is_of(serial) || (self.is_cut && begins(self.tail.as_ref().unwrap_or(&self.text)))
     }

@@ -3,17 +3,16 @@
 //! The robot tells the serial number of each drive; the drive tells its own. Where robots do not tell, the operator's list does.
 //! Must not know which transport it is.
 
-use super::changer::Changer;
 use super::device::Device;
-use super::elements::{Identifier, Report};
-use super::inquiry::{TYPE_CHANGER, TYPE_DRIVE, world_wide_name};
+use super::elements::Identifier;
+use super::inquiry::{TYPE_CHANGER, TYPE_DRIVE};
+use super::robot::Robot;
 use super::{Timeouts, drive};
 use crate::physical::drive::PhysicalDrive;
 use crate::physical::fault::{Fault, FaultKind};
-use crate::physical::library::{Element, Identity, Inventory, Library};
+use crate::physical::library::{Identity, Inventory, Library};
 use crate::physical::limit::{Cancel, Limit};
 use crate::physical::transport::{Bus, Unit};
-use crate::vtl::element::ElementKind;
 
 /// What the operator says about a library.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,9 +36,8 @@ struct Found {
 pub struct ScsiLibrary {
     name: String,
     bus: Box<dyn Bus>,
-    changer: Changer,
+    robot: Robot,
     settings: Settings,
-    identity: Identity,
     drives: Vec<Found>,
 }
 
@@ -70,22 +68,9 @@ impl ScsiLibrary {
         }
         let serials: Vec<&str> = drives.iter().map(|found| found.serial.as_str()).collect();
         check_serials(&name, &serials)?;
-        let (serial, mut device) = choose(&name, robots, settings.serial.as_deref())?;
-        device.name.clone_from(&name);
-        let identity = identity(&mut device, serial)?;
-        let changer = Changer::new(device)?;
-        Ok(Self { name, bus, changer, settings, identity, drives })
-    }
-
-    /// Connects again if the connection was lost, and begins a call that can be called off.
-    fn begin(&mut self, cancel: &Cancel) -> Result<(), Fault> {
-        let device = &mut self.changer.device;
-        device.set_cancel(cancel);
-        if device.is_lost() {
-            device.reconnect(&self.identity.serial)?;
-        }
-        device.take_event();
-        Ok(())
+        let (serial, device) = choose(&name, robots, settings.serial.as_deref())?;
+        let robot = Robot::new(device, &name, Some(serial), "")?;
+        Ok(Self { name, bus, robot, settings, drives })
     }
 
     fn fault(&self, kind: FaultKind, action: &str, detail: impl Into<String>) -> Fault {
@@ -94,14 +79,7 @@ impl ScsiLibrary {
 
     /// Serial numbers of the drives by address: the operator's, the robot's, and what can be concluded.
     fn drive_serials(&mut self) -> Result<Vec<(u16, String)>, Fault> {
-        let reports = match self.changer.reports(ElementKind::DataTransfer, true) {
-            Ok(reports) => reports,
-            // Not every robot can tell.
-            Err(fault) if matches!(fault.kind, FaultKind::IllegalRequest | FaultKind::Unsupported) => {
-                Vec::new()
-            }
-            Err(fault) => return Err(fault),
-        };
+        let reports = self.robot.drives()?;
         let told = reports.iter().filter_map(|report| Some((report.address, report.identifier.as_ref()?)));
         Ok(match_serials(&self.settings.drives, &told.collect::<Vec<_>>(), &self.drives))
     }
@@ -135,22 +113,6 @@ fn choose(
     }
 }
 
-fn identity(device: &mut Device, serial: String) -> Result<Identity, Fault> {
-    let inquiry = device.inquiry()?;
-    let world_wide_name = match device.product_data(0x83) {
-        Ok(page) => world_wide_name(&page),
-        Err(fault) if matches!(fault.kind, FaultKind::IllegalRequest | FaultKind::Nonsense) => None,
-        Err(fault) => return Err(fault),
-    };
-    Ok(Identity {
-        vendor: inquiry.vendor,
-        product: inquiry.product,
-        revision: inquiry.revision,
-        serial,
-        world_wide_name,
-    })
-}
-
 /// Which drive is where. What the operator says comes first, then whole serial numbers, then those that the robot cut off,
 /// where but one drive that is left can be meant.
 fn match_serials(
@@ -182,35 +144,28 @@ fn match_serials(
 
 impl Library for ScsiLibrary {
     fn identity(&self) -> &Identity {
-        &self.identity
+        &self.robot.identity
     }
 
     fn inventory(&mut self, cancel: &Cancel) -> Result<Inventory, Fault> {
-        self.begin(cancel)?;
+        self.robot.begin(cancel)?;
         let serials = self.drive_serials()?;
-        let mut elements = Vec::new();
-        for kind in self.changer.kinds() {
-            let reports = self.changer.reports(kind, false)?;
-            elements.extend(reports.into_iter().map(|report| element(report, kind, &serials)));
-        }
-        elements.sort_by_key(|element: &Element| element.address);
-        elements.dedup_by_key(|element| element.address);
-        Ok(Inventory { elements })
+        self.robot.inventory(&serials)
     }
 
     fn look_again(&mut self, cancel: &Cancel) -> Result<(), Fault> {
-        self.begin(cancel)?;
-        self.changer.look_again()
+        self.robot.begin(cancel)?;
+        self.robot.changer.look_again()
     }
 
     fn move_medium(&mut self, from: u16, to: u16, cancel: &Cancel) -> Result<(), Fault> {
-        self.begin(cancel)?;
-        self.changer.move_medium(from, to)
+        self.robot.begin(cancel)?;
+        self.robot.changer.move_medium(from, to)
     }
 
     fn open_drive(&mut self, address: u16, cancel: &Cancel) -> Result<Box<dyn PhysicalDrive>, Fault> {
         const ACTION: &str = "open a drive";
-        self.begin(cancel)?;
+        self.robot.begin(cancel)?;
         let serials = self.drive_serials()?;
         let serial = serials.into_iter().find(|(known, _)| *known == address).map(|(_, serial)| serial);
         let serial = serial.ok_or_else(|| {
@@ -232,27 +187,11 @@ impl Library for ScsiLibrary {
         let connected = self.bus.connect(unit, &limit);
         let transport =
             connected.map_err(|error| Fault::of_transport(&format!("drive {serial}"), ACTION, &error))?;
-        Ok(Box::new(drive::open(transport, &serial, self.settings.timeouts, cancel)?))
+        drive::open(transport, Some(&serial), self.settings.timeouts, cancel)
     }
 
     fn prevent_removal(&mut self, prevent: bool, cancel: &Cancel) -> Result<(), Fault> {
-        self.begin(cancel)?;
-        self.changer.prevent_removal(prevent)
-    }
-}
-
-fn element(report: Report, kind: ElementKind, serials: &[(u16, String)]) -> Element {
-    let drive_serial = serials.iter().find(|(address, _)| *address == report.address);
-    Element {
-        address: report.address,
-        kind,
-        is_full: report.is_full,
-        barcode: report.barcode,
-        source: report.source.filter(|_| report.is_full),
-        is_accessible: report.is_accessible,
-        exception: report.exception,
-        drive_serial: drive_serial
-            .map(|(_, serial)| serial.clone())
-            .filter(|_| kind == ElementKind::DataTransfer),
+        self.robot.begin(cancel)?;
+        self.robot.changer.prevent_removal(prevent)
     }
 }

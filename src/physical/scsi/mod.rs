@@ -1,6 +1,6 @@
 //! A library of SCSI devices: a robot that understands SMC and drives that understand SSC, over any transport.
 //!
-//! [`library`] finds robot and drives by their serial numbers; [`changer`] and [`drive`] are the clients of the two command
+//! [`library`] finds [`robot`] and drives by their serial numbers; [`changer`] and [`drive`] are the clients of the two command
 //! sets; [`device`] sends a command and makes sense of how it ended; [`elements`], [`inquiry`] and [`replies`] take apart what
 //! devices answer. Must not know which transport it is.
 
@@ -11,12 +11,16 @@ mod elements;
 mod inquiry;
 mod library;
 mod replies;
+mod robot;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+pub(super) use drive::open as open_drive;
+pub(super) use elements::Identifier;
 pub use library::{ScsiLibrary, Settings};
+pub(super) use robot::Robot;
 
 /// How long the kinds of commands may take. The defaults are what slow hardware needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

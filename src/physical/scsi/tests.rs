@@ -132,9 +132,9 @@ fn timeouts() -> Timeouts {
 }
 
 /// A drive with a tape at its beginning, and its script.
-fn ready() -> (drive::ScsiDrive, Fake, Cancel) {
+fn ready() -> (Box<dyn PhysicalDrive>, Fake, Cancel) {
     let (fake, cancel) = (Fake::drive("HU1"), Cancel::new());
-    let mut drive = drive::open(Box::new(fake.clone()), "HU1", timeouts(), &cancel).unwrap();
+    let mut drive = drive::open(Box::new(fake.clone()), Some("HU1"), timeouts(), &cancel).unwrap();
     drive.load().unwrap();
     (drive, fake, cancel)
 }
@@ -149,7 +149,7 @@ fn check(bytes: &[u8]) -> Step {
 #[test]
 fn a_device_with_another_serial_number_is_not_used() {
     let fake = Fake::drive("HU2");
-    let result = drive::open(Box::new(fake.clone()), "HU1", timeouts(), &Cancel::new());
+    let result = drive::open(Box::new(fake.clone()), Some("HU1"), timeouts(), &Cancel::new());
     assert_eq!(result.err().unwrap().kind, FaultKind::WrongDevice);
     assert_eq!(fake.sent(cdb::REWIND) + fake.sent(cdb::WRITE_6), 0);
 }
@@ -158,7 +158,7 @@ fn a_device_with_another_serial_number_is_not_used() {
 fn unit_attentions_are_passed_over_where_nothing_depends_on_them() {
     let fake = Fake::drive("HU1");
     fake.then(cdb::TEST_UNIT_READY, vec![check(&RESET), check(&MODE_CHANGED), sense(Sense::MEDIUM_CHANGED)]);
-    let mut drive = drive::open(Box::new(fake.clone()), "HU1", timeouts(), &Cancel::new()).unwrap();
+    let mut drive = drive::open(Box::new(fake.clone()), Some("HU1"), timeouts(), &Cancel::new()).unwrap();
     drive.load().unwrap();
     assert_eq!((fake.sent(cdb::TEST_UNIT_READY), drive.place()), (5, Ok(Place::BEGINNING)));
     // One that never ends is no endless loop.
@@ -310,7 +310,7 @@ fn a_drive_that_says_to_stand_elsewhere_stops_the_copy() {
         Step::Good(data)
     };
     fake.then(cdb::READ_POSITION, [told(0, 0x80), told(2, 0), told(9, 0)]);
-    let mut drive = drive::open(Box::new(fake), "HU1", timeouts(), &cancel).unwrap();
+    let mut drive = drive::open(Box::new(fake), Some("HU1"), timeouts(), &cancel).unwrap();
     drive.load().unwrap();
     drive.write_record(&[1; 10]).unwrap();
     drive.write_record(&[1; 10]).unwrap();
@@ -338,7 +338,7 @@ fn a_drive_without_locate_is_led_by_counting() {
 fn a_cartridge_is_waited_for_and_threaded() {
     let fake = Fake::drive("HU1");
     let becoming = [0x70, 0, 2, 0, 0, 0, 0, 6, 0, 0, 0, 0, 4, 1];
-    let mut drive = drive::open(Box::new(fake.clone()), "HU1", timeouts(), &Cancel::new()).unwrap();
+    let mut drive = drive::open(Box::new(fake.clone()), Some("HU1"), timeouts(), &Cancel::new()).unwrap();
     fake.then(cdb::TEST_UNIT_READY, vec![sense(Sense::LOAD_REQUIRED), check(&becoming)]);
     drive.load().unwrap();
     assert_eq!((fake.sent(cdb::LOAD_UNLOAD), fake.sent(cdb::TEST_UNIT_READY)), (1, 4));
