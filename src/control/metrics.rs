@@ -106,6 +106,9 @@ fn drives(page: &mut Page, status: &StatusReport) {
     }
 }
 
+/// Tapes, bytes, and since when the oldest waits.
+type Uncopied = (u32, u64, Option<u64>);
+
 fn libraries(page: &mut Page, status: &StatusReport) {
     let libraries = &status.libraries;
     page.family("tapesilo_library_ready", "gauge", "Whether the physical library answers.");
@@ -132,7 +135,7 @@ fn libraries(page: &mut Page, status: &StatusReport) {
         }
     }
     // A loader may have more than one [[copy]] to a library: it is one sample, of all of them.
-    let mut sums: BTreeMap<(&str, &str), (u32, u64, Option<u64>)> = BTreeMap::new();
+    let mut sums: BTreeMap<(&str, &str), Uncopied> = BTreeMap::new();
     for library in libraries {
         for uncopied in &library.uncopied {
             let sum = sums.entry((&library.name, &uncopied.loader)).or_default();
@@ -141,7 +144,7 @@ fn libraries(page: &mut Page, status: &StatusReport) {
             sum.2 = sum.2.into_iter().chain(uncopied.oldest_unix_seconds).min();
         }
     }
-    let mut gauge = |name: &str, help: &str, value: &dyn Fn(&(u32, u64, Option<u64>)) -> Option<u64>| {
+    let mut gauge = |name: &str, help: &str, value: fn(&Uncopied) -> Option<u64>| {
         page.family(name, "gauge", help);
         for ((library, loader), sum) in &sums {
             if let Some(value) = value(sum) {
@@ -149,14 +152,14 @@ fn libraries(page: &mut Page, status: &StatusReport) {
             }
         }
     };
-    gauge("tapesilo_uncopied_tapes", "Tapes with data that is to be copied and is not yet.", &|sum| {
+    gauge("tapesilo_uncopied_tapes", "Tapes with data that is to be copied and is not yet.", |sum| {
         Some(sum.0.into())
     });
-    gauge("tapesilo_uncopied_bytes", "What is on those tapes.", &|sum| Some(sum.1));
+    gauge("tapesilo_uncopied_bytes", "What is on those tapes.", |sum| Some(sum.1));
     gauge(
         "tapesilo_uncopied_oldest_timestamp_seconds",
         "When the one of them was written to that waits longest, in seconds since 1970.",
-        &|sum| sum.2,
+        |sum| sum.2,
     );
 }
 
