@@ -38,7 +38,7 @@ ANY_DISK = "\n[space]\nalert_percent = 0\nstop_percent = 0\n"
 class Server:
     """`tapesilo serve` on a folder that it is started on again and again; one loader."""
 
-    def __init__(self, folder, tapes=4, capacity="64 MiB", environment=None, path=None, server="", more="", drives=2):
+    def __init__(self, folder, tapes=4, capacity="64 MiB", environment=None, path=None, server="", more="", drives=2, host="127.0.0.1"):
         self.folder = folder
         self.vault = path or folder / "vault"
         self.environment = environment or {}
@@ -49,7 +49,7 @@ class Server:
         (folder / "password").chmod(0o600)
         (folder / "tapesilo.toml").write_text(f"""
 [server]
-listen = ["127.0.0.1:{self.port}"]
+listen = ["{host}:{self.port}"]
 state_dir = "{folder}/state"
 control_socket = "{folder}/control.sock"
 {server}
@@ -72,7 +72,7 @@ new_tape_at_end_of_medium = false
 {more if "[space]" in more else more + ANY_DISK}""")
         self.endpoint = harness.Endpoint(
             name="tapesilo", user="endurance", password=PASSWORD, robot="vault_robot", drives=[f"vault_drive{number}" for number in range(drives)],
-            first_slot=FIRST_SLOT, first_drive=FIRST_DRIVE, transport=1, port=self.port)
+            first_slot=FIRST_SLOT, first_drive=FIRST_DRIVE, transport=1, port=self.port, host=host)
 
     def start(self):
         """Starts the process; `wait` waits until it answers."""
@@ -87,7 +87,7 @@ new_tape_at_end_of_medium = false
         deadline = time.monotonic() + seconds
         while True:
             harness.check(self.process.poll() is None, f"tapesilo ended with {self.process.returncode}; see {self.folder}/server.log")
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with contextlib.suppress(OSError), socket.create_connection((self.endpoint.host, self.port), 1):
                 return
             harness.check(time.monotonic() < deadline, f"tapesilo does not listen after {seconds} s; see {self.folder}/server.log")
             time.sleep(0.002)

@@ -3,6 +3,7 @@
 //! The map, one line a module, in the order in which data passes through. `ARCHITECTURE.md` says what each may
 //! know of the others.
 
+pub mod access;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -119,6 +119,7 @@ const ABSENT: &[(&str, &[&str])] = &[
         "src/physical/directory",
         &["crate::ndmp", "std::net", "crate::scsi", "physical::transport", "physical::scsi"],
     ),
+    ("src/access", &["crate::ndmp", "crate::server", "std::fs", "tokio", "TcpStream", "SystemTime"]),
     ("src/config", &["crate::ndmp", "crate::vtl", "crate::tape", "crate::cli", "crate::server", "tokio"]),
     ("src/cli", &["crate::ndmp", "crate::vtl", "crate::tape", "crate::scsi", "crate::server"]),
     ("src/control", &["crate::ndmp", "crate::vtl", "crate::tape", "crate::config", "crate::server"]),

@@ -382,7 +382,8 @@ fn what_may_not_be_written_to_is_named_and_left_alone() {
     let mode =
         |name: &str, mode| fs::set_permissions(site.path(name), fs::Permissions::from_mode(mode)).unwrap();
     mode("", 0o755);
-    mode("pw", 0o644);
+    mode("pw", 0o640);
+    std::os::unix::fs::chown(site.path("pw"), None, Some(65_534)).unwrap();
     let before = tree(&site.path(""));
     let said = as_nobody(&site, &["loader", "create", "b"]).refused();
     assert!(said.contains("cannot write to") && said.contains("t.toml") && said.contains("denied"), "{said}");
@@ -570,6 +571,7 @@ fn what_the_file_says_anew_applies_to_new_sessions() {
     let site = Site::start("", &loader("a", MORE));
     let mut old = site.dma();
     fs::write(site.path("pw2"), "second\n").unwrap();
+    fs::set_permissions(site.path("pw2"), fs::Permissions::from_mode(0o600)).unwrap();
     rewrite(
         &site,
         "[[user]]",

@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use tapesilo::config::{self, ConfigOrigin, Problem, backup_path, check_text, load_file, locate};
 
-/// A directory with a password file `pw` of mode 0600.
+/// A directory with a password file `pw` of mode 0600, and one `open` that everybody can read.
 fn scratch() -> tempfile::TempDir {
     let scratch = tempfile::tempdir().unwrap();
     let password = scratch.path().join("pw");
     fs::write(&password, "secret\n").unwrap();
     fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(scratch.path().join("open"), "secret\n").unwrap();
+    fs::set_permissions(scratch.path().join("open"), fs::Permissions::from_mode(0o644)).unwrap();
     scratch
 }
 
@@ -131,7 +133,7 @@ fn each_mistake_with_names_and_paths_is_one_line_with_its_place() {
         ("[server\nlisten = 1", "1:8: not valid TOML: unclosed table, expected `]`"),
         (
             "[servre]\nlisten = []",
-            "1: servre: unknown field `servre`, expected one of `server`, `user`, `space`, `loader`, `library`, `copy`",
+            "1: servre: unknown field `servre`, expected one of `server`, `identity`, `user`, `space`, `loader`, `library`, `copy`",
         ),
     ] {
         assert_eq!(errors_of(text), [format!("t.toml:{expected}")], "{text}");
@@ -155,8 +157,8 @@ fn each_mistake_in_the_server_section_is_one_line_with_its_place() {
         (
             "port = 1",
             "2: server: port: unknown field `port`, expected one of `listen`, `state_dir`, `control_socket`, \
-             `data_ports`, `data_addresses`, `metrics`, `max_sessions`, \
-             `ndmp_strict`",
+             `data_ports`, `data_addresses`, `metrics`, `data_peers`, `max_sessions`, \
+             `max_sessions_per_address`, `failed_logins_max`, `lockout_seconds`, `keepalive_seconds`, `ndmp_strict`",
         ),
         (
             "data_ports = \"20099-20000\"",
@@ -180,6 +182,33 @@ fn each_mistake_in_the_server_section_is_one_line_with_its_place() {
             "metrics = \"here\"",
             "2: server: metrics: \"here\" is not an address and a port, such as \"127.0.0.1:9464\"",
         ),
+        (
+            "max_sessions = 4\nmax_sessions_per_address = 5",
+            "3: server: max_sessions_per_address: 5 is more than max_sessions (4); lower it or raise max_sessions",
+        ),
+        (
+            "failed_logins_max = 2",
+            "2: server: failed_logins_max: 2 is out of range (3..=1000); set one within it",
+        ),
+        (
+            "lockout_seconds = 0",
+            "2: server: lockout_seconds: 0 is out of range (1..=86400); set a positive number",
+        ),
+        (
+            "keepalive_seconds = 5",
+            "2: server: keepalive_seconds: 5 is out of range (8..=86400); set one within it",
+        ),
+        (
+            "data_peers = [\"192.0.2.1/24\"]",
+            "2: server: data_peers: \"192.0.2.1/24\" has bits set behind the prefix; write \"192.0.2.0/24\" for the \
+             network or \"192.0.2.1\" for the host",
+        ),
+        (
+            "data_peers = []",
+            "2: server: data_peers: the list is empty; remove the key to let data servers be anywhere",
+        ),
+        ("[identity]\nvendor = \"\"", "3: identity: vendor: use 1 to 128 printable ASCII characters"),
+        ("[identity]\nos_type = \"a\\nb\"", "3: identity: os_type: use 1 to 128 printable ASCII characters"),
         ("max_sessions = 0", "2: server: max_sessions: 0 is out of range (1..=10000); set a positive number"),
         (
             "[space]\nalert_percent = 5\nstop_percent = 7",
@@ -219,6 +248,19 @@ fn each_mistake_in_a_user_is_one_line_with_its_place() {
             "name = \"a\"\npassword_file = \"gone\"",
             "3: user \"a\": password_file: gone: No such file or directory (os error 2); \
              create it with the password in it",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"open\"",
+            "3: user \"a\": password_file: open: can be read by everyone (mode 0644), so the password is not a secret; \
+             run: chmod o-r open",
+        ),
+        (
+            "name = \"a\"\npassword_credential = \"../pw\"",
+            "3: user \"a\": password_credential: is not the name of a credential; write that of LoadCredential=",
+        ),
+        (
+            "name = \"a\"\npassword_file = \"pw\"\npassword_credential = \"pw\"",
+            "4: user \"a\": password_credential: there is a password_file, too; remove one of them",
         ),
         (
             "name = \"a\"\npassword_file = \"/dev/zero\"",
@@ -281,10 +323,7 @@ fn one_mistake_does_not_hide_another() {
 #[test]
 fn what_works_but_should_be_known_is_a_warning() {
     let scratch = scratch();
-    let open = scratch.path().join("open");
-    fs::write(&open, "secret").unwrap();
-    fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).unwrap();
-    let text = "[server]\nmetrics = \"127.0.0.1:9464\"\n[space]\n[[user]]\nname = \"u\"\npassword_file = \"open\"\n\
+    let text = "[server]\nmetrics = \"127.0.0.1:9464\"\n[space]\n[[user]]\nname = \"u\"\npassword_credential = \"open\"\n\
                 [[loader]]\nname = \"va\"\npath = \"a\"\nnew_tape_at_end_of_medium = true\ncompression = \"none\"\n\
                 [[loader]]\nname = \"vault\"\npath = \"b\"\ntape_family = \"VA\"\n[[library]]\nname = \"attic\"\n\
                 driver = \"directory\"\npath = \"attic\"\n[[copy]]\nloader = \"va\"\nlibrary = \"attic\"\n";
@@ -293,7 +332,7 @@ fn what_works_but_should_be_known_is_a_warning() {
     assert_eq!(
         lines(scratch.path(), &checked.warnings),
         [
-            "t.toml:6: user \"u\": password_file: open can be read by everyone (mode 0644); run: chmod o-r open",
+            "t.toml:6: user \"u\": password_credential: systemd gives credentials to the service only, so this one was not looked at",
             "t.toml:15: loader \"vault\": tape_family: \"VA\" is loader \"va\"'s too, so two tapes may bear one \
              barcode; choose another",
         ]
@@ -501,7 +540,8 @@ fn a_whole_file_means_what_it_says() {
     let scratch = scratch();
     let text = "[server]\nlisten = [\"127.0.0.1:10001\", \"[::1]:10001\"]\nstate_dir = \"state\"\n\
                 control_socket = \"/run/t.sock\"\ndata_ports = \"20000-20099\"\ndata_addresses = [\"192.0.2.10\"]\n\
-                max_sessions = 7\n\
+                max_sessions = 7\ndata_peers = [\"192.0.2.0/24\"]\nmax_sessions_per_address = 3\nfailed_logins_max = 5\n\
+                lockout_seconds = 60\nkeepalive_seconds = 30\n[identity]\nhost_name = \"filer7\"\nos_version = \"9 P3\"\n\
                 [[user]]\nname = \"u\"\npassword_file = \"pw\"\nauth = [\"md5\", \"text\"]\n\
                 allow = [\"192.0.2.0/24\"]\nloaders = [\"vault\"]\n\
                 [[loader]]\nname = \"vault\"\npath = \"/srv/vault\"\nslots = 12\ndrives = 3\nmail_slots = 0\n\
@@ -514,10 +554,22 @@ fn a_whole_file_means_what_it_says() {
     assert_eq!(config.server.state_dir, scratch.path().join("state"));
     assert_eq!(config.server.control_socket, PathBuf::from("/run/t.sock"));
     assert_eq!(config.server.data_ports, Some(20000..=20099));
-    assert_eq!(config.server.max_sessions, 7);
+    assert_eq!((config.server.max_sessions, config.server.max_sessions_per_address), (7, Some(3)));
+    let server = &config.server;
+    assert_eq!((server.failed_logins_max, server.lockout_seconds, server.keepalive_seconds), (5, 60, 30));
+    assert_eq!(server.data_peers, Some(vec!["192.0.2.0/24".parse().unwrap()]));
+    let identity = &config.identity;
+    assert_eq!(
+        (identity.host_name.as_deref(), identity.os_version.as_deref()),
+        (Some("filer7"), Some("9 P3"))
+    );
+    assert_eq!((&identity.vendor, &identity.host_id), (&None, &None));
 
     let user = &config.users[0];
-    assert_eq!((user.password.expose(), user.auth.md5, user.auth.text), (&b"secret"[..], true, true));
+    assert_eq!(
+        (user.password.as_ref().unwrap().expose(), user.auth.md5, user.auth.text),
+        (&b"secret"[..], true, true)
+    );
     assert!(user.allows([192, 0, 2, 9].into()) && !user.allows([192, 0, 3, 9].into()));
     assert!(user.sees("vault") && !user.sees("b-2"));
 
@@ -607,13 +659,15 @@ fn example_uncommented() -> String {
 fn the_example_file_is_valid_with_and_without_its_comments() {
     let scratch = scratch();
     let password = scratch.path().join("pw").display().to_string();
-    for text in [example(), example_uncommented()] {
+    let of_systemd = "systemd gives credentials to the service only";
+    for (text, warnings) in [(example(), 0), (example_uncommented(), 1)] {
         let text = ["backup", "attic", "elsewhere"]
             .iter()
             .fold(text, |text, name| text.replace(&format!("/etc/tapesilo/{name}.password"), &password));
         let checked = check_text(&scratch.path().join("tapesilo.toml"), &text);
         assert_eq!(checked.errors, []);
-        assert_eq!(checked.warnings, []);
+        assert_eq!(checked.warnings.len(), warnings, "{:?}", checked.warnings);
+        assert!(checked.warnings.iter().all(|warning| warning.message.contains(of_systemd)));
         assert_eq!(checked.value.unwrap().loaders.len(), 1);
     }
 }

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use support::command::{failure, run, success};
 use support::{Site, loader, wait_for};
+use tapesilo::ndmp::wire::{Error, TapeOpenMode};
 use tapesilo::physical::directory::{self, Description, DirectoryLibrary};
 use tapesilo::tape::{NewTape, ReadOutcome, Tape, TapeReader};
 
@@ -308,7 +309,7 @@ fn a_copy_is_called_off_and_gone_on_with() {
     let waiting = bench.copy(2);
     assert_eq!((&waiting["state"], &waiting["progress"]), (&"queued".into(), &Value::Null), "{waiting}");
     success(&bench.site, &["copy", "cancel", "attic/VLT002L8"]);
-    assert_eq!(bench.state(2), "never");
+    assert_eq!(bench.state(2), "failed");
     success(&bench.site, &["copy", "cancel", "attic/VLT001L8"]);
     let copy = wait_for("end", || Some(bench.copy(1)).filter(|copy| copy["pending"] == false));
     assert_eq!(copy["state"], "failed", "{copy}");
@@ -345,4 +346,60 @@ fn a_driver_that_is_not_in_this_version_says_so_and_backups_are_served() {
     assert!(list[0]["problem"].as_str().unwrap().contains("not in this version"), "{list}");
     site.dma();
     assert!(success(&site, &["check"]).contains("it stays offline"));
+}
+
+/// A second and more ahead of the engine's next round.
+fn uncopied(bench: &Bench) -> u64 {
+    bench.site.json(&["library", "list"])[0]["uncopied"][0]["tapes"].as_u64().unwrap_or(99)
+}
+
+#[test]
+fn what_is_out_of_the_drives_full_ejected_or_late_is_copied_by_itself() {
+    let bench = Bench::new(4, &format!("{COPY}when = [\"eject\", \"full\"]\n"));
+    bench.write(1, &[Record(1), Mark]);
+    bench.write(2, &[Record(2), Mark]);
+    bench.ready();
+    wait_for("count", || (uncopied(&bench) == 2).then_some(()));
+    success(&bench.site, &["tape", "eject", "vault", "VLT002L8"]);
+    wait_for("copy of the ejected one", || (bench.state(2) == "verified").then_some(()));
+    assert_eq!(bench.state(1), "unknown", "nothing has happened to it");
+    // The rule is changed while the server runs.
+    let config = bench.site.path("t.toml");
+    let text = fs::read_to_string(&config).unwrap().replace("\"eject\", \"full\"", "\"unload\"");
+    fs::write(&config, text).unwrap();
+    let reload = bench.site.json(&["reload"]);
+    assert_eq!(reload["applied"][0], "library attic: what is copied to it, from now on", "{reload}");
+    wait_for("copy of the other", || (bench.state(1) == "verified").then_some(()));
+    // In a drive it is not copied, and what was appended is when it is out.
+    success(&bench.site, &["tape", "move", "vault", "VLT003L8", "drive 0"]);
+    let mut dma = bench.site.dma();
+    assert_eq!(dma.open_tape("vault_drive0", TapeOpenMode::Rdwr), Error::NoErr);
+    assert_eq!(dma.write(b"from a DMA"), Error::NoErr);
+    assert_eq!(dma.close_tape(), Error::NoErr);
+    let plan = bench.site.json(&["copy", "plan", "vault", "--to", "attic"]);
+    assert_eq!(plan[0]["reason"], "not_triggered", "{plan}");
+    success(&bench.site, &["tape", "move", "vault", "VLT003L8", "slot"]);
+    wait_for("copy of what came out", || (bench.state(3) == "verified").then_some(()));
+    assert!(read(&bench.tape(3)) == read(&bench.cartridge(3)));
+    wait_for("nothing left", || (uncopied(&bench) == 0).then_some(()));
+}
+
+#[test]
+fn what_failed_is_an_alert_and_is_tried_again_only_when_that_may_help() {
+    let bench = Bench::new(2, &format!("{COPY}when = [\"unload\"]\nhours = \"00:00-24:00\"\n"));
+    bench.write(1, &[Record(MIB), Mark]);
+    write(&bench.cartridge(1), &[Record(77), Mark]);
+    bench.ready();
+    wait_for("failure", || (bench.state(1) == "failed").then_some(()));
+    let copy = bench.copy(1);
+    assert_eq!(
+        (&copy["pending"], &copy["retry_unix_seconds"], &copy["attempts"]),
+        (&false.into(), &Value::Null, &1.into())
+    );
+    let status = bench.site.json(&["status"]);
+    let alerts = status["alerts"].as_array().unwrap();
+    let is_told = alerts.iter().any(|alert| alert["subject"] == "copy attic/VLT001L8");
+    assert!(is_told && status["copies"][0]["state"] == "failed", "{status}");
+    let picture = success(&bench.site, &["status"]);
+    assert!(picture.contains("LIBRARY") && picture.contains("attic/VLT001L8"), "{picture}");
 }

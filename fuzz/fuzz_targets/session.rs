@@ -59,7 +59,7 @@ fn device(name: &str, loader: &str) -> Device {
 fn facts() -> Facts {
     let user = User {
         name: "backup".into(),
-        password: Secret::from_file_content(b"hunter2").expect("a password"),
+        password: Secret::from_file_content(b"hunter2").ok(),
         auth: AuthKinds { md5: true, text: true },
         allow: Vec::new(),
         loaders: None,
@@ -78,7 +78,7 @@ impl Dialogue {
         let medium = if setting & 2 != 0 { MediumStatus::default() } else { MediumStatus::Ready };
         let drive =
             DriveStatus { medium, capacity_bytes: 1000, remaining_bytes: 400, ..DriveStatus::default() };
-        let live = Live { now_unix_seconds: 1000, drive: Some(drive), progress: None };
+        let live = Live { now_unix_seconds: 1000, drive: Some(drive), ..Live::default() };
         let mut dialogue = Self { session, live, sequence: 0, their_sequence: 0, is_over: false };
         let came = dialogue.perform(effects);
         assert!(came.replies.is_empty() && came.works.is_empty());

@@ -5,8 +5,8 @@
 use serde::Serialize;
 
 use crate::config::{
-    ByteSize, Config, ConfigOrigin, CopyConfig, Driver, LibraryConfig, Loaded, LoaderConfig, Problem, User,
-    password_path,
+    ByteSize, Config, ConfigOrigin, CopyConfig, Driver, LibraryConfig, Loaded, LoaderConfig, Problem, Server,
+    User, password_path,
 };
 
 use super::{Context, Failure, first_of, load};
@@ -227,7 +227,8 @@ fn server_lines(report: &CheckReport, config: &Config) -> Vec<String> {
         format!("listen          {}", report.listen.join(", ")),
         format!("state           {}", server.state_dir.display()),
         format!("control socket  {}", server.control_socket.display()),
-        format!("sessions        {} at most", server.max_sessions),
+        format!("sessions        {}", sessions_line(server)),
+        format!("logins          {}", logins_line(server)),
     ];
     if let Some(ports) = &server.data_ports {
         lines.push(format!("data ports      {} to {}", ports.start(), ports.end()));
@@ -236,7 +237,25 @@ fn server_lines(report: &CheckReport, config: &Config) -> Vec<String> {
         let addresses: Vec<String> = server.data_addresses.iter().map(ToString::to_string).collect();
         lines.push(format!("data addresses  {}", addresses.join(", ")));
     }
+    if let Some(networks) = &server.data_peers {
+        let networks: Vec<String> = networks.iter().map(ToString::to_string).collect();
+        lines.push(format!("data peers      {}", networks.join(", ")));
+    }
     lines
+}
+
+fn sessions_line(server: &Server) -> String {
+    let of_one = match server.max_sessions_per_address {
+        None => String::new(),
+        Some(fewer) => format!(", {fewer} of them from one address"),
+    };
+    let (all, seconds) = (server.max_sessions, server.keepalive_seconds);
+    format!("{all} at most{of_one}; dead peers are found after {seconds} s")
+}
+
+fn logins_line(server: &Server) -> String {
+    let (failed, seconds) = (server.failed_logins_max, server.lockout_seconds);
+    format!("an address is locked out for {seconds} s after {failed} failed ones")
 }
 
 fn loader_lines(loader: &LoaderCheck) -> Vec<String> {

@@ -89,6 +89,8 @@ mod tests {
         {
             assert!(text.contains(part), "{part}: {text}");
         }
-        assert!(!text.contains(std::str::from_utf8(config.users[0].password.expose()).unwrap()));
+        assert!(
+            !text.contains(std::str::from_utf8(config.users[0].password.as_ref().unwrap().expose()).unwrap())
+        );
     }
 }

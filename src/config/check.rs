@@ -5,12 +5,9 @@
 //! are read here, because a user without a usable password is a configuration error; nothing else is opened.
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::{Range, RangeInclusive};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -18,11 +15,12 @@ use toml::Spanned;
 
 use super::check_library::{check_copies, check_libraries};
 use super::check_loader::check_loaders;
-use super::model::{AuthKinds, Config, Server, Space, User, limits};
+use super::credential;
+use super::model::{AuthKinds, Config, IdentityConfig, Server, Space, User, limits};
 use super::network::Network;
 use super::parse::{Parsed, parse};
 use super::problem::{Checked, Problems};
-use super::raw::{Field, List, RawServer, RawSpace, RawUser, WholeNumber};
+use super::raw::{Field, List, RawIdentity, RawServer, RawSpace, RawUser, WholeNumber};
 use super::secret::Secret;
 
 /// Checks a configuration's text. `file` names it in messages, and relative paths are resolved against its directory.
@@ -35,12 +33,13 @@ pub fn check_text(file: &Path, text: &str) -> Checked<Config> {
     let base = file.parent().unwrap_or(Path::new("."));
     let mut checker = Checker { problems: &mut problems, base };
     let server = checker.server(&parsed.raw.server.take().unwrap_or_default());
+    let identity = checker.identity(&parsed.raw.identity.take().unwrap_or_default());
     let loaders = check_loaders(&mut checker, &parsed, &server);
     let users = checker.users(&parsed);
     let space = checker.space(parsed.raw.space.take());
     let libraries = check_libraries(&mut checker, &parsed);
     let copies = check_copies(&mut checker, &parsed);
-    problems.finish(Some(Config { server, users, space, loaders, libraries, copies }))
+    problems.finish(Some(Config { server, identity, users, space, loaders, libraries, copies }))
 }
 
 /// Carries what every section's checks need.
@@ -60,6 +59,7 @@ impl Checker<'_, '_> {
             let why = format!("a Unix socket's path may have {most} bytes at most; choose a shorter one");
             self.bad(SECTION, "control_socket", field, why);
         }
+        let (max_sessions, max_sessions_per_address) = self.sessions(raw);
         let server = Server {
             listen: self.listen(raw),
             is_listen_overridden: false,
@@ -70,14 +70,75 @@ impl Checker<'_, '_> {
             data_ports: raw.data_ports.as_ref().and_then(|field| self.data_ports(field)),
             data_addresses: self.data_addresses(&raw.data_addresses),
             metrics: raw.metrics.as_ref().and_then(|field| self.metrics(field)),
-            max_sessions: self
-                .number(SECTION, "max_sessions", raw.max_sessions.as_ref(), &limits::SESSIONS, 128)
-                .try_into()
-                .unwrap_or(usize::MAX),
+            data_peers: self.data_peers(&raw.data_peers),
+            max_sessions,
+            max_sessions_per_address,
+            failed_logins_max: self.number(
+                SECTION,
+                "failed_logins_max",
+                raw.failed_logins_max.as_ref(),
+                &limits::FAILED_LOGINS,
+                10,
+            ),
+            lockout_seconds: self.number(
+                SECTION,
+                "lockout_seconds",
+                raw.lockout_seconds.as_ref(),
+                &limits::LOCKOUT_SECONDS,
+                300,
+            ),
+            keepalive_seconds: self.number(
+                SECTION,
+                "keepalive_seconds",
+                raw.keepalive_seconds.as_ref(),
+                &limits::KEEPALIVE_SECONDS,
+                120,
+            ),
             ndmp_strict: raw.ndmp_strict.as_ref().is_some_and(|field| *field.get_ref()),
         };
         self.ports_overlap(raw, &server);
         server
+    }
+
+    /// At one time, and of these from one address.
+    fn sessions(&mut self, raw: &RawServer) -> (usize, Option<usize>) {
+        const KEY: &str = "max_sessions_per_address";
+        let all = self.number("server", "max_sessions", raw.max_sessions.as_ref(), &limits::SESSIONS, 128);
+        let field = raw.max_sessions_per_address.as_ref();
+        let of_one = self.number("server", KEY, field, &limits::SESSIONS, all);
+        if let Some(field) = field.filter(|_| of_one > all) {
+            let why = format!("{of_one} is more than max_sessions ({all}); lower it or raise max_sessions");
+            self.bad("server", KEY, field, why);
+        }
+        let to_usize = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        (to_usize(all), field.map(|_| to_usize(of_one)))
+    }
+
+    fn data_peers(&mut self, raw: &List<String>) -> Option<Vec<Network>> {
+        let remedy = "remove the key to let data servers be anywhere";
+        raw.as_ref().map(|list| self.parsed_list("server", "data_peers", list, "", remedy))
+    }
+
+    fn identity(&mut self, raw: &RawIdentity) -> IdentityConfig {
+        let mut text = |key: &str, field: &Field<String>| {
+            let field = field.as_ref()?;
+            let text = field.get_ref();
+            let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+            if !is_printable || !(1..=limits::IDENTITY_BYTES_MAX).contains(&text.len()) {
+                let most = limits::IDENTITY_BYTES_MAX;
+                self.bad("identity", key, field, format!("use 1 to {most} printable ASCII characters"));
+            }
+            Some(text.clone())
+        };
+        IdentityConfig {
+            host_name: text("host_name", &raw.host_name),
+            host_id: text("host_id", &raw.host_id),
+            os_type: text("os_type", &raw.os_type),
+            os_version: text("os_version", &raw.os_version),
+            vendor: text("vendor", &raw.vendor),
+            product: text("product", &raw.product),
+            revision: text("revision", &raw.revision),
+        }
     }
 
     fn listen(&mut self, raw: &RawServer) -> Vec<SocketAddr> {
@@ -173,37 +234,50 @@ impl Checker<'_, '_> {
                 format!("use 1 to {most} printable ASCII characters without blanks"),
             );
         }
-        let password_file = self.required(&required, "password_file", raw.password_file.as_ref());
-        let password =
-            raw.password_file.as_ref().and_then(|field| self.password(&label, "password_file", field));
+        let password = self.password_of_user(&required, raw);
         let auth = self.auth(&label, &raw.auth);
         let allow = raw.allow.as_ref().map(|list| {
             let remedy = "remove the key to let the user come from anywhere";
             self.parsed_list::<Network>(&label, "allow", list, "", remedy)
         });
         let loaders = raw.loaders.as_ref().map(|list| self.visible_loaders(parsed, &label, list));
-        password_file?;
         Some(User { name: name?, password: password?, auth, allow: allow.unwrap_or_default(), loaders })
+    }
+
+    /// From its file or from systemd; the inner `None` where systemd's cannot be had.
+    fn password_of_user(&mut self, at: &Required<'_>, raw: &RawUser) -> Option<Option<Secret>> {
+        const KEY: &str = "password_credential";
+        let Some(field) = &raw.password_credential else {
+            self.required(at, "password_file", raw.password_file.as_ref())?;
+            return self.password(at.label, "password_file", raw.password_file.as_ref()?).map(Some);
+        };
+        if raw.password_file.is_some() {
+            self.bad(at.label, KEY, field, "there is a password_file, too; remove one of them");
+        }
+        if !credential::is_name(field.get_ref()) {
+            self.bad(at.label, KEY, field, "is not the name of a credential; write that of LoadCredential=");
+            return None;
+        }
+        let Some(path) = credential::path_of(field.get_ref()) else {
+            let why = "systemd gives credentials to the service only, so this one was not looked at";
+            self.problems.warning(field.span(), format_args!("{}: {KEY}: {why}", at.label));
+            return Some(None);
+        };
+        self.secret(at.label, KEY, field, &path).map(Some)
     }
 
     /// The password in the file that a key names.
     pub(super) fn password(&mut self, label: &str, key: &str, field: &Spanned<String>) -> Option<Secret> {
         let path = self.resolve(field.get_ref());
-        match read_password(&path) {
-            Ok((password, mode)) => {
-                if mode & 0o004 != 0 {
-                    let path = path.display();
-                    let why =
-                        format!("{path} can be read by everyone (mode {mode:04o}); run: chmod o-r {path}");
-                    self.problems.warning(field.span(), format_args!("{label}: {key}: {why}"));
-                }
-                Some(password)
-            }
-            Err(why) => {
-                self.bad(label, key, field, format!("{}: {why}", path.display()));
-                None
-            }
+        self.secret(label, key, field, &path)
+    }
+
+    fn secret(&mut self, label: &str, key: &str, field: &Spanned<String>, path: &Path) -> Option<Secret> {
+        let read = credential::read(path);
+        if let Err(why) = &read {
+            self.bad(label, key, field, format!("{}: {why}", path.display()));
         }
+        read.ok()
     }
 
     fn auth(&mut self, label: &str, raw: &List<String>) -> AuthKinds {
@@ -393,18 +467,4 @@ pub(super) fn is_word(text: &str) -> bool {
 
 fn words_or_none(words: &[&str]) -> String {
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
-}
-
-/// Reads a password file and its permission bits. Bounded: a password has 32 bytes, whatever the file holds.
-fn read_password(path: &Path) -> Result<(Secret, u32), String> {
-    let metadata =
-        std::fs::metadata(path).map_err(|error| format!("{error}; create it with the password in it"))?;
-    if !metadata.is_file() {
-        return Err("is not a regular file; name the file that holds the password".to_owned());
-    }
-    let mut content = Vec::new();
-    let file = File::open(path).map_err(|error| format!("{error}; let the server's user read it"))?;
-    file.take(1024).read_to_end(&mut content).map_err(|error| error.to_string())?;
-    let password = Secret::from_file_content(&content).map_err(|error| error.to_string())?;
-    Ok((password, metadata.mode() & 0o7777))
 }

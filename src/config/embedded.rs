@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::model::{AuthKinds, Compression, Config, LoaderConfig, Server, Space, User};
+use super::model::{AuthKinds, Compression, Config, IdentityConfig, LoaderConfig, Server, Space, User};
 use super::secret::Secret;
 use crate::scsi::personality::Personality;
 
@@ -54,7 +54,7 @@ pub fn password_path(directory: &Path) -> PathBuf {
 fn embedded(directory: &Path, password: Option<Secret>) -> Config {
     let user = |password| User {
         name: EMBEDDED_USER.to_owned(),
-        password,
+        password: Some(password),
         auth: AuthKinds { md5: true, text: false },
         allow: Vec::new(),
         loaders: None,
@@ -68,9 +68,15 @@ fn embedded(directory: &Path, password: Option<Secret>) -> Config {
             data_ports: None,
             data_addresses: Vec::new(),
             metrics: None,
+            data_peers: None,
             max_sessions: 128,
+            max_sessions_per_address: None,
+            failed_logins_max: 10,
+            lockout_seconds: 300,
+            keepalive_seconds: 120,
             ndmp_strict: false,
         },
+        identity: IdentityConfig::default(),
         users: password.map(user).into_iter().collect(),
         space: Space { alert_percent: 6, stop_percent: 5 },
         libraries: Vec::new(),
@@ -139,8 +145,8 @@ mod tests {
 
         let first = embedded_default(&directory).unwrap();
         let second = embedded_default(&directory).unwrap();
-        assert_eq!(first.users[0].password.expose(), second.users[0].password.expose());
-        assert_eq!(first.users[0].password.expose().len(), 24);
+        assert_eq!(first.users[0].password, second.users[0].password);
+        assert_eq!(first.users[0].password.as_ref().unwrap().expose().len(), 24);
         assert_eq!(embedded_preview(&directory).unwrap().users.len(), 1);
 
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
@@ -153,7 +159,7 @@ mod tests {
     fn two_directories_have_two_passwords() {
         let scratch = tempfile::tempdir().unwrap();
         let [a, b] = ["a", "b"].map(|name| embedded_default(&scratch.path().join(name)).unwrap());
-        assert_ne!(a.users[0].password.expose(), b.users[0].password.expose());
+        assert_ne!(a.users[0].password, b.users[0].password);
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::scsi::personality::Personality;
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[identity]`
+    pub identity: IdentityConfig,
     /// `[[user]]`, in the order of the file; names are unique.
     pub users: Vec<User>,
     /// `[space]`
@@ -48,10 +50,39 @@ pub struct Server {
     pub data_addresses: Vec<IpAddr>,
     /// Where metrics are served over HTTP; nowhere if `None`.
     pub metrics: Option<SocketAddr>,
+    /// Networks in which data servers are; `None` if none are named.
+    pub data_peers: Option<Vec<Network>>,
     /// Sessions at one time.
     pub max_sessions: usize,
+    /// Of these, from one address; no limit of its own if `None`.
+    pub max_sessions_per_address: Option<usize>,
+    /// After so many failed logins in a row an address is locked out.
+    pub failed_logins_max: u32,
+    /// For how long.
+    pub lockout_seconds: u32,
+    /// After how long a peer that does not answer any more is found out.
+    pub keepalive_seconds: u32,
     /// Whether NDMP requests that the standard forbids and DMAs send all the same are refused.
     pub ndmp_strict: bool,
+}
+
+/// `[identity]`: who the server tells DMAs it is, where that is not what the host says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IdentityConfig {
+    /// Host name.
+    pub host_name: Option<String>,
+    /// Host id.
+    pub host_id: Option<String>,
+    /// Operating system.
+    pub os_type: Option<String>,
+    /// Its release.
+    pub os_version: Option<String>,
+    /// Vendor of the server.
+    pub vendor: Option<String>,
+    /// Product.
+    pub product: Option<String>,
+    /// Its revision.
+    pub revision: Option<String>,
 }
 
 /// `[[user]]`: who may log in, how, from where, and what they see.
@@ -59,8 +90,9 @@ pub struct Server {
 pub struct User {
     /// The NDMP authentication id.
     pub name: String,
-    /// The password, read from `password_file`.
-    pub password: Secret,
+    /// The password, read from `password_file`, or from systemd's `password_credential`: `None` where that cannot be had,
+    /// outside of the service. Without one nobody can log in.
+    pub password: Option<Secret>,
     /// Login methods this user may use.
     pub auth: AuthKinds,
     /// Networks the user may come from; empty for anywhere (an empty list in the file is refused).
@@ -128,6 +160,14 @@ pub struct LoaderConfig {
     pub aliases: BTreeMap<String, String>,
 }
 
+impl Config {
+    /// A user whose password this process cannot have.
+    #[must_use]
+    pub fn user_without_password(&self) -> Option<&User> {
+        self.users.iter().find(|user| user.password.is_none())
+    }
+}
+
 impl User {
     /// True if the user may log in from `peer`.
     #[must_use]
@@ -184,6 +224,14 @@ pub mod limits {
     pub const GENERATION: RangeInclusive<u32> = 5..=9;
     /// `max_sessions`
     pub const SESSIONS: RangeInclusive<u32> = 1..=10_000;
+    /// `failed_logins_max`
+    pub const FAILED_LOGINS: RangeInclusive<u32> = 3..=1000;
+    /// `lockout_seconds`, at most a day.
+    pub const LOCKOUT_SECONDS: RangeInclusive<u32> = 1..=86_400;
+    /// `keepalive_seconds`, at most a day.
+    pub const KEEPALIVE_SECONDS: RangeInclusive<u32> = 8..=86_400;
+    /// Longest text of `[identity]`.
+    pub const IDENTITY_BYTES_MAX: usize = 128;
     /// `alert_percent` and `stop_percent`
     pub const PERCENT: RangeInclusive<u32> = 0..=99;
     /// `tape_capacity`, at least: 1 MiB.

@@ -23,6 +23,7 @@ pub(super) type List<T> = Option<Spanned<Vec<Spanned<T>>>>;
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawConfig {
     pub(super) server: Option<RawServer>,
+    pub(super) identity: Option<RawIdentity>,
     pub(super) user: Vec<Spanned<RawUser>>,
     pub(super) space: Field<RawSpace>,
     pub(super) loader: Vec<Spanned<RawLoader>>,
@@ -40,8 +41,26 @@ pub(super) struct RawServer {
     pub(super) data_ports: Field<String>,
     pub(super) data_addresses: List<String>,
     pub(super) metrics: Field<String>,
+    pub(super) data_peers: List<String>,
     pub(super) max_sessions: Field<WholeNumber>,
+    pub(super) max_sessions_per_address: Field<WholeNumber>,
+    pub(super) failed_logins_max: Field<WholeNumber>,
+    pub(super) lockout_seconds: Field<WholeNumber>,
+    pub(super) keepalive_seconds: Field<WholeNumber>,
     pub(super) ndmp_strict: Field<bool>,
+}
+
+/// `[identity]`
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawIdentity {
+    pub(super) host_name: Field<String>,
+    pub(super) host_id: Field<String>,
+    pub(super) os_type: Field<String>,
+    pub(super) os_version: Field<String>,
+    pub(super) vendor: Field<String>,
+    pub(super) product: Field<String>,
+    pub(super) revision: Field<String>,
 }
 
 /// `[[user]]`
@@ -50,6 +69,7 @@ pub(super) struct RawServer {
 pub(super) struct RawUser {
     pub(super) name: Field<String>,
     pub(super) password_file: Field<String>,
+    pub(super) password_credential: Field<String>,
     pub(super) auth: List<String>,
     pub(super) allow: List<String>,
     pub(super) loaders: List<String>,
@@ -155,6 +175,7 @@ pub fn known_keys() -> Vec<(&'static str, &'static str)> {
     [
         ("", fields_of::<RawConfig>()),
         ("server", fields_of::<RawServer>()),
+        ("identity", fields_of::<RawIdentity>()),
         ("user", fields_of::<RawUser>()),
         ("space", fields_of::<RawSpace>()),
         ("loader", fields_of::<RawLoader>()),

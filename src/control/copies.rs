@@ -94,6 +94,23 @@ pub struct LibraryReport {
     pub copies_waiting: u32,
     /// Copies that wait for an operator.
     pub copies_failed: u32,
+    /// What is not copied yet, one for each `[[copy]]`.
+    pub uncopied: Vec<UncopiedReport>,
+}
+
+/// What of a loader's tapes a library does not have yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UncopiedReport {
+    /// The loader.
+    pub loader: String,
+    /// How many of its tapes have data that is not copied.
+    pub tapes: u32,
+    /// What is on them.
+    pub bytes: u64,
+    /// The one that was not written to for the longest time.
+    pub oldest_barcode: Option<String>,
+    /// When that was: seconds since 1970-01-01 UTC.
+    pub oldest_unix_seconds: Option<u64>,
 }
 
 /// What is where in a library.

@@ -4,6 +4,7 @@
 //! served (`server::metrics`) nor where the numbers come from.
 
 use super::report::StatusReport;
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 /// The states of a drive and of a file system's space: one sample each, 1 for the one that holds.
@@ -27,8 +28,10 @@ pub fn render(status: &StatusReport) -> String {
         page.sample("tapesilo_alerts", &[("severity", severity)], count);
     }
     sessions(&mut page, status);
+    logins(&mut page, status);
     loaders(&mut page, status);
     drives(&mut page, status);
+    libraries(&mut page, status);
     page.0
 }
 
@@ -38,6 +41,14 @@ fn sessions(page: &mut Page, status: &StatusReport) {
         let count = status.sessions.iter().filter(|session| session.mover_state == state).count();
         page.sample("tapesilo_sessions", &[("mover", state)], count);
     }
+}
+
+fn logins(page: &mut Page, status: &StatusReport) {
+    page.family("tapesilo_failed_logins_total", "counter", "NDMP logins that failed since the start.");
+    page.sample("tapesilo_failed_logins_total", &[], status.failed_logins);
+    let help = "Addresses from which nobody can log in for now.";
+    page.family("tapesilo_locked_out_addresses", "gauge", help);
+    page.sample("tapesilo_locked_out_addresses", &[], status.locked_out.len());
 }
 
 fn loaders(page: &mut Page, status: &StatusReport) {
@@ -95,6 +106,63 @@ fn drives(page: &mut Page, status: &StatusReport) {
     }
 }
 
+/// Tapes, bytes, and since when the oldest waits.
+type Uncopied = (u32, u64, Option<u64>);
+
+fn libraries(page: &mut Page, status: &StatusReport) {
+    let libraries = &status.libraries;
+    page.family("tapesilo_library_ready", "gauge", "Whether the physical library answers.");
+    for library in libraries {
+        page.sample(
+            "tapesilo_library_ready",
+            &[("library", &library.name)],
+            u8::from(library.state == "ready"),
+        );
+    }
+    page.family(
+        "tapesilo_copies",
+        "gauge",
+        "Copies that are being made, that wait, and that wait for an operator.",
+    );
+    for library in libraries {
+        let counts = [
+            ("running", library.copies_running),
+            ("waiting", library.copies_waiting),
+            ("failed", library.copies_failed),
+        ];
+        for (state, count) in counts {
+            page.sample("tapesilo_copies", &[("library", &library.name), ("state", state)], count);
+        }
+    }
+    // A loader may have more than one [[copy]] to a library: it is one sample, of all of them.
+    let mut sums: BTreeMap<(&str, &str), Uncopied> = BTreeMap::new();
+    for library in libraries {
+        for uncopied in &library.uncopied {
+            let sum = sums.entry((&library.name, &uncopied.loader)).or_default();
+            sum.0 = sum.0.saturating_add(uncopied.tapes);
+            sum.1 = sum.1.saturating_add(uncopied.bytes);
+            sum.2 = sum.2.into_iter().chain(uncopied.oldest_unix_seconds).min();
+        }
+    }
+    let mut gauge = |name: &str, help: &str, value: fn(&Uncopied) -> Option<u64>| {
+        page.family(name, "gauge", help);
+        for ((library, loader), sum) in &sums {
+            if let Some(value) = value(sum) {
+                page.sample(name, &[("library", library), ("loader", loader)], value);
+            }
+        }
+    };
+    gauge("tapesilo_uncopied_tapes", "Tapes with data that is to be copied and is not yet.", |sum| {
+        Some(sum.0.into())
+    });
+    gauge("tapesilo_uncopied_bytes", "What is on those tapes.", |sum| Some(sum.1));
+    gauge(
+        "tapesilo_uncopied_oldest_timestamp_seconds",
+        "When the one of them was written to that waits longest, in seconds since 1970.",
+        |sum| sum.2,
+    );
+}
+
 /// The page as far as it is written.
 struct Page(String);
 
@@ -125,8 +193,9 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{AlertReport, DriveReport, LoaderReport, SessionReport};
-    use std::collections::BTreeMap;
+    use crate::control::{
+        AlertReport, DriveReport, LibraryReport, LoaderReport, LockoutReport, SessionReport, UncopiedReport,
+    };
 
     /// Reads a page as Prometheus does: every sample belongs to a family that was declared, no sample is there twice.
     fn parse(page: &str) -> BTreeMap<String, f64> {
@@ -168,13 +237,30 @@ mod tests {
             ..LoaderReport::default()
         };
         let alert = |severity: &str| AlertReport { severity: severity.into(), ..AlertReport::default() };
+        let uncopied = |tapes, oldest| UncopiedReport {
+            loader: "vault".into(),
+            tapes,
+            bytes: 1000,
+            oldest_unix_seconds: oldest,
+            ..UncopiedReport::default()
+        };
+        let library = LibraryReport {
+            name: "attic".into(),
+            state: "ready".into(),
+            copies_waiting: 3,
+            uncopied: vec![uncopied(2, Some(77)), uncopied(1, Some(66)), uncopied(0, None)],
+            ..LibraryReport::default()
+        };
         StatusReport {
             version: "1.2.3".into(),
             moved_bytes: u64::MAX,
             uptime_seconds: 77,
+            failed_logins: 12,
+            locked_out: vec![LockoutReport::default()],
             loaders: vec![loader, LoaderReport { name: "attic".into(), ..LoaderReport::default() }],
             sessions: vec![SessionReport { mover_state: "active".into(), ..SessionReport::default() }],
             alerts: vec![alert("warning"), alert("warning"), alert("critical")],
+            libraries: vec![library],
             ..StatusReport::default()
         }
     }
@@ -186,10 +272,19 @@ mod tests {
         for (series, value) in [
             (r#"tapesilo_build_info{version="1.2.3"}"#.to_owned(), 1.0),
             ("tapesilo_uptime_seconds".to_owned(), 77.0),
+            ("tapesilo_failed_logins_total".to_owned(), 12.0),
+            ("tapesilo_locked_out_addresses".to_owned(), 1.0),
             (r#"tapesilo_alerts{severity="warning"}"#.to_owned(), 2.0),
             (r#"tapesilo_alerts{severity="critical"}"#.to_owned(), 1.0),
             (r#"tapesilo_sessions{mover="active"}"#.to_owned(), 1.0),
             (r#"tapesilo_sessions{mover="idle"}"#.to_owned(), 0.0),
+            (r#"tapesilo_library_ready{library="attic"}"#.to_owned(), 1.0),
+            (r#"tapesilo_copies{library="attic",state="waiting"}"#.to_owned(), 3.0),
+            (r#"tapesilo_uncopied_tapes{library="attic",loader="vault"}"#.to_owned(), 3.0),
+            (
+                r#"tapesilo_uncopied_oldest_timestamp_seconds{library="attic",loader="vault"}"#.to_owned(),
+                66.0,
+            ),
             (format!("tapesilo_loader_free_bytes{{{vault}}}"), 5.0),
             (format!("tapesilo_loader_slots_full{{{vault}}}"), 3.0),
             (format!("tapesilo_loader_space_level{{{vault},level=\"low\"}}"), 1.0),

@@ -20,12 +20,12 @@ pub use change::{
 pub use client::{ClientError, ControlClient};
 pub use copies::{
     Copier, CopyProgress, CopyReport, CopySpec, LibraryElementReport, LibraryInventoryReport, LibraryReport,
-    PlanReport,
+    PlanReport, UncopiedReport,
 };
 pub(crate) use report::no_tape_message;
 pub use report::{
-    AlertReport, DriveReport, LoaderReport, Reporter, SessionReport, StatusReport, TapeCounters,
-    TapeInfoReport, TapeInfoResult, TapeReport, TapeStates, TapesResult, VIRTUAL, percent,
+    AlertReport, DriveReport, LoaderReport, LockoutReport, Reporter, SessionReport, StatusReport,
+    TapeCounters, TapeInfoReport, TapeInfoResult, TapeReport, TapeStates, TapesResult, VIRTUAL, percent,
 };
 pub use routes::Service;
 pub(crate) use routes::{no_library_message, no_loader_message, no_session_message};

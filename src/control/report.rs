@@ -83,8 +83,25 @@ pub struct StatusReport {
     pub copies: Vec<CopyReport>,
     /// Bytes that all movers have moved since the start.
     pub moved_bytes: u64,
+    /// NDMP logins that failed since the start.
+    #[serde(default)]
+    pub failed_logins: u64,
+    /// Addresses from which nobody can log in for now, because too many logins have failed.
+    #[serde(default)]
+    pub locked_out: Vec<LockoutReport>,
     /// What an operator should look into.
     pub alerts: Vec<AlertReport>,
+}
+
+/// An address from which nobody can log in for now.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockoutReport {
+    /// The address; of IPv6 the first of its network of 64 bits.
+    pub address: String,
+    /// Logins that failed from there.
+    pub failed_logins: u32,
+    /// For how long still.
+    pub left_seconds: u64,
 }
 
 /// `tapesilo loader info NAME`

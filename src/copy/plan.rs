@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::fault::FaultKind;
-use super::schedule::{Look, Schedule};
+use super::schedule::{Happening, Look, Schedule};
 use super::state::{Cause, Entry, Extent, State, Verification};
 use super::table::Phase;
 use crate::vtl::generation::{Compatibility, Generation};
@@ -46,6 +46,8 @@ pub struct TapeFacts {
     pub used_bytes: u64,
     /// When it was last written to, in seconds since 1970.
     pub written_unix_s: u64,
+    /// Whether no more goes on it.
+    pub is_full: bool,
 }
 
 /// A cartridge in a library.
@@ -133,6 +135,8 @@ pub struct Facts<'a> {
     pub policy: &'a Policy,
     /// Triggers and hours; what was triggered already is queued in `entries`.
     pub schedule: &'a Schedule,
+    /// Drives in which a tape's copy has failed: another one is tried first.
+    pub shunned: &'a BTreeMap<Uuid, BTreeSet<u16>>,
     /// What an operator asked for; he need not wait for the hours.
     pub by_hand: &'a ByHand,
     /// Now, in seconds since 1970.
@@ -285,17 +289,40 @@ pub fn plan(facts: &Facts<'_>) -> Vec<PlanLine> {
     lines
 }
 
-/// The tapes that a clock, their age or the free space now puts into the queue.
+/// The tapes that something now puts into the queue: where they are, that they are full, a clock, their age, the free space.
 #[must_use]
 pub fn due(facts: &Facts<'_>, look: Look) -> Vec<(Uuid, Cause)> {
-    let is_uncopied = |tape: &&TapeFacts| {
-        let phase = observed(facts, tape).phase();
+    let is_idle = |tape: &&TapeFacts| {
+        matches!(observed(facts, tape).phase(), Phase::Never | Phase::Stale | Phase::Lost)
+    };
+    let cause = |tape: &TapeFacts| {
+        let happened = happened(tape).into_iter().filter_map(|happening| facts.schedule.on(happening));
+        Some((tape.uuid, happened.chain(facts.schedule.due(tape.written_unix_s, look)).min()?))
+    };
+    uncopied(facts).filter(is_idle).filter_map(cause).collect()
+}
+
+/// The tapes that are to be copied at some time, of which the library does not have all.
+pub fn uncopied<'a>(facts: &'a Facts<'_>) -> impl Iterator<Item = &'a TapeFacts> {
+    facts.tapes.iter().filter(|tape| {
         tape.extent.blocks > 0
             && is_selected(facts.policy, &tape.barcode)
-            && matches!(phase, Phase::Never | Phase::Stale | Phase::Lost)
-    };
-    let cause = |tape: &TapeFacts| Some((tape.uuid, facts.schedule.due(tape.written_unix_s, look)?));
-    facts.tapes.iter().filter(is_uncopied).filter_map(cause).collect()
+            && !observed(facts, tape).phase().is_complete()
+    })
+}
+
+/// What a tape's place and content say has happened to it. That is seen also after the server was down for a while.
+fn happened(tape: &TapeFacts) -> Vec<Happening> {
+    let is_out = tape.place != TapePlace::Drive;
+    let is_ejected = matches!(tape.place, TapePlace::MailSlot | TapePlace::Shelf);
+    [
+        (is_out, Happening::Unloaded),
+        (is_out && tape.is_full, Happening::Filled),
+        (is_ejected, Happening::Ejected),
+    ]
+    .into_iter()
+    .filter_map(|(is_so, happening)| is_so.then_some(happening))
+    .collect()
 }
 
 fn line(tape: &TapeFacts, verdict: Verdict) -> PlanLine {
@@ -468,7 +495,10 @@ impl Usage {
                 && cartridge.drive.is_none_or(|index| index == drive.index)
                 && takes(drive, cartridge, candidate.work)
         };
-        let Some(drive) = facts.library.drives.iter().filter(is_free).map(|drive| drive.index).min() else {
+        let shunned = facts.shunned.get(&candidate.tape.uuid);
+        let rank = |index: &u16| (shunned.is_some_and(|drives| drives.contains(index)), *index);
+        let free = facts.library.drives.iter().filter(is_free).map(|drive| drive.index);
+        let Some(drive) = free.min_by_key(rank) else {
             return Verdict::Wait(Wait::NoDrive);
         };
         self.drives.insert(drive);

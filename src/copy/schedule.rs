@@ -17,11 +17,11 @@ use super::state::Cause;
 /// What puts a tape into the queue. An operator always can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// It is unloaded from a drive after it was written to: `unload`.
+    /// It is out of the drives with data that was not copied: `unload`.
     Unload,
-    /// It reached its end: `full`.
+    /// So it is, and it is full: `full`.
     Full,
-    /// It goes into a mail slot: `eject`.
+    /// So it is, in a mail slot or out of the robot: `eject`.
     Eject,
     /// The time of a cron line: `0 2 * * *`.
     Times(Cron),
@@ -234,14 +234,14 @@ impl Release {
     }
 }
 
-/// Something that happened to a tape.
+/// Something that happened to a tape, as can be seen of where it is and what is on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// Unloaded after it was written to.
+    /// It is out of the drives.
     Unloaded,
-    /// Its end was reached.
+    /// So it is, and full.
     Filled,
-    /// Moved to a mail slot.
+    /// So it is, in a mail slot or out of the robot.
     Ejected,
 }
 

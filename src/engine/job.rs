@@ -161,6 +161,7 @@ impl Library {
         let result = self.fetch_and_transfer(job);
         match &result {
             Ok(()) => {
+                self.state().shunned.remove(&job.tape);
                 tracing::info!("library {name}: tape {tape}: the copy on cartridge {cartridge} is complete");
             }
             Err(fault) => self.keep_fault(job, fault),
@@ -389,6 +390,9 @@ impl Library {
             (_, None) => "it waits for an operator".to_owned(),
         };
         tracing::error!("library {name}: tape {tape}: {}; {what}", fault.reason);
+        if matches!(remedy, Remedy::AnotherDrive | Remedy::Clean) {
+            self.state().shunned.entry(job.tape).or_default().insert(job.drive);
+        }
         let failure =
             Failure { kind: fault.kind, reason: fault.reason, retry_unix_s, attempts_before: attempts };
         let kept = self.record(job.tape, tape, |entry| entry.fail(failure));

@@ -4,7 +4,7 @@
 //! (`survey`); each copy then has a thread of its own (`job`). Whoever asks waits for neither of them. Three locks, never
 //! two at one time: the robot's is held while it moves, the ledger's while a file is written, the state's only for instants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,6 +16,7 @@ use super::facts::{Beyond, LibraryMap};
 use super::job::Job;
 use super::now_unix_s;
 use super::open::open;
+use super::survey::Summary;
 use super::tapes::Tapes;
 use crate::config::{CopyConfig, Driver, LibraryConfig};
 use crate::copy::fault::{Fault, FaultKind};
@@ -76,6 +77,12 @@ pub(super) struct State {
     pub(super) jobs: Vec<Arc<Job>>,
     /// Why tapes wait, as the last look found.
     pub(super) waits: BTreeMap<Uuid, String>,
+    /// What is not copied yet, as the last look found.
+    pub(super) summaries: Vec<Summary>,
+    /// Drives in which copies have failed, by tape.
+    pub(super) shunned: BTreeMap<Uuid, BTreeSet<u16>>,
+    /// When the clock was looked at.
+    looked_unix_s: Option<u64>,
     /// What cartridges hold, as drives have told.
     capacities: BTreeMap<String, u64>,
     pub(super) is_stopping: bool,
@@ -335,6 +342,29 @@ impl Library {
     pub(super) fn lines(&self) -> BTreeMap<Uuid, Line> {
         let ledger = guard(&self.ledger);
         ledger.iter().flat_map(|ledger| ledger.lines().map(|(tape, line)| (tape, line.clone()))).collect()
+    }
+
+    /// When the clock was looked at before; `now` if that is not known.
+    pub(super) fn looked_unix_s(&self, now: u64) -> u64 {
+        if let Some(looked) = self.state().looked_unix_s {
+            return looked;
+        }
+        let kept = guard(&self.ledger).as_ref().map_or(0, Ledger::looked_unix_s);
+        if kept == 0 { now } else { kept }
+    }
+
+    /// The clock was looked at. That is kept, too, but not more often than every `every_s`: what was looked at twice is done
+    /// once all the same.
+    pub(super) fn note_look(&self, now: u64, every_s: u64) {
+        self.state().looked_unix_s = Some(now);
+        let mut ledger = guard(&self.ledger);
+        let Some(ledger) = ledger.as_mut() else { return };
+        if now.saturating_sub(ledger.looked_unix_s()) < every_s {
+            return;
+        }
+        if let Err(error) = ledger.keep_look(now) {
+            tracing::error!("library {}: {error}", self.name);
+        }
     }
 
     /// Changes what is known of a tape's copy, durably.

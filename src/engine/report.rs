@@ -9,19 +9,32 @@ use super::Engine;
 use super::facts::words;
 use super::job::{Job, Live};
 use super::library::{Library, Taken};
-use super::survey::{id, is_pending};
+use super::now_unix_s;
+use super::survey::{Summary, id, is_pending};
 use crate::config::Driver;
-use crate::control::{CopyProgress, CopyReport, LibraryElementReport, LibraryInventoryReport, LibraryReport};
+use crate::control::{
+    AlertReport, CopyProgress, CopyReport, LibraryElementReport, LibraryInventoryReport, LibraryReport,
+    UncopiedReport,
+};
+use crate::copy::fault::FaultKind;
 use crate::copy::ledger::Line;
+use crate::copy::schedule::Trigger;
 use crate::copy::state::{Cause, State, Verification};
 use crate::copy::table::Phase;
 use crate::physical::{Element, Inventory};
 use crate::vtl::element::ElementKind;
 
+const DAY_S: u64 = 86_400;
+
 impl Engine {
     /// See [`crate::control::Copier::libraries`].
     pub fn libraries(&self) -> Vec<LibraryReport> {
         self.libraries_now().iter().map(|library| about(library)).collect()
+    }
+
+    /// What an operator should look into.
+    pub fn alerts(&self) -> Vec<AlertReport> {
+        self.libraries_now().iter().flat_map(|library| alerts(library)).collect()
     }
 
     /// See [`crate::control::Copier::copies`].
@@ -113,7 +126,73 @@ fn about(library: &Library) -> LibraryReport {
         copies_running: to_u32(state.jobs.len()),
         copies_waiting: to_u32(waiting),
         copies_failed: to_u32(lines.values().filter(is_failed).count()),
+        uncopied: state.summaries.iter().map(uncopied).collect(),
     }
+}
+
+fn uncopied(summary: &Summary) -> UncopiedReport {
+    UncopiedReport {
+        loader: summary.copy.loader.clone(),
+        tapes: summary.tapes,
+        bytes: summary.bytes,
+        oldest_barcode: summary.oldest.as_ref().map(|(_, barcode)| barcode.clone()),
+        oldest_unix_seconds: summary.oldest.as_ref().map(|(since, _)| *since),
+    }
+}
+
+/// What an operator should look into.
+fn alerts(library: &Library) -> Vec<AlertReport> {
+    let alert =
+        |subject: String, message: String| AlertReport { severity: "warning".into(), subject, message };
+    let (problem, summaries) = {
+        let state = library.state();
+        (state.problem.clone(), state.summaries.clone())
+    };
+    let mut alerts: Vec<AlertReport> = problem
+        .map(|problem| alert(format!("library {}", library.name), format!("offline: {problem}")))
+        .into_iter()
+        .collect();
+    for summary in &summaries {
+        let age = |since: u64| now_unix_s().saturating_sub(since);
+        // Where only an operator copies, nothing is late.
+        let is_late =
+            |since: u64| !summary.copy.schedule.triggers.is_empty() && age(since) >= late_after_s(summary);
+        if let Some((since, barcode)) = summary.oldest.as_ref().filter(|(since, _)| is_late(*since)) {
+            let message = format!(
+                "its data has not been copied to library {} for {} days, and {} more tapes wait; `tapesilo copy plan {} --to {}` \
+                 says why",
+                library.name,
+                age(*since) / DAY_S,
+                summary.tapes.saturating_sub(1),
+                summary.copy.loader,
+                library.name
+            );
+            alerts.push(alert(format!("tape {barcode}"), message));
+        }
+    }
+    let lines = library.lines();
+    for (tape, line) in &lines {
+        let what = match line.entry.state() {
+            State::Failed { reason, retry_unix_s: None, kind, .. } if *kind != FaultKind::Cancelled => {
+                reason.clone()
+            }
+            State::Lost { .. } => {
+                "what was known of the copy is lost; `tapesilo copy run` reads the cartridge".to_owned()
+            }
+            _ => continue,
+        };
+        alerts.push(alert(format!("copy {}", id(&library.name, &lines, *tape, &line.barcode)), what));
+    }
+    alerts
+}
+
+/// How long data may wait for a copy before it is told: a day more than `age` says, else a week.
+fn late_after_s(summary: &Summary) -> u64 {
+    let age = |trigger: &Trigger| match trigger {
+        Trigger::Age { seconds } => Some(seconds.saturating_add(DAY_S)),
+        _ => None,
+    };
+    summary.copy.schedule.triggers.iter().filter_map(age).min().unwrap_or(7 * DAY_S)
 }
 
 /// An inventory in words.

@@ -8,8 +8,9 @@ use super::library::Library;
 use super::survey::{Survey, Table, id, is_pending};
 use super::{Engine, now_unix_s};
 use crate::control::{CopyReport, CopySpec, LibraryInventoryReport, PlanReport};
+use crate::copy::fault::FaultKind;
 use crate::copy::plan::{ByHand, PlanLine, Verdict, Wait};
-use crate::copy::state::{Cause, Entry, State};
+use crate::copy::state::{Cause, Entry, Failure, State};
 use crate::copy::table::Phase;
 use crate::names::nearest;
 
@@ -26,7 +27,7 @@ impl Engine {
     /// Why there is no plan.
     pub fn plan(&self, loader: &str, library: &str) -> Result<Vec<PlanReport>, String> {
         let (library, survey) = self.look(loader, library)?;
-        let jobs = library.state().jobs.clone();
+        let jobs = survey.jobs(&library);
         let mut reports = Vec::new();
         for table in survey.tables.iter().filter(|table| table.copy.loader == loader) {
             let lines =
@@ -41,7 +42,8 @@ impl Engine {
     /// # Errors
     /// Why nothing is copied.
     pub fn run(&self, spec: &CopySpec) -> Result<Vec<PlanReport>, String> {
-        let (library, survey) = self.look(&spec.loader, &spec.library)?;
+        let (library, mut survey) = self.look(&spec.loader, &spec.library)?;
+        survey.observe(&library);
         let tables: Vec<&Table> =
             survey.tables.iter().filter(|table| table.copy.loader == spec.loader).collect();
         for barcode in &spec.barcodes {
@@ -58,7 +60,7 @@ impl Engine {
             ByHand::These(spec.barcodes.iter().cloned().collect())
         };
         let is_asked = |line: &PlanLine| spec.barcodes.is_empty() || spec.barcodes.contains(&line.barcode);
-        let jobs = library.state().jobs.clone();
+        let jobs = survey.jobs(&library);
         let mut reports = Vec::new();
         for table in tables {
             let lines = survey.plan(table, &jobs, &by_hand, |facts, line| line.verdict.explain(facts));
@@ -140,11 +142,19 @@ fn take_back(library: &Library, tape: Uuid, barcode: &str) -> Result<(), String>
     if !library.lines().get(&tape).is_some_and(|line| is_waiting(&line.entry)) {
         return Err(format!("copy {id}: is neither being made nor does it wait; there is nothing to cancel"));
     }
+    // Not back to where it came from: a trigger would put it into the queue again.
     let taken = library.record(tape, barcode, |entry| {
         if let State::Failed { .. } = entry.state() {
             entry.retry(now_unix_s())?;
         }
-        entry.unqueue()
+        entry.fail(Failure {
+            kind: FaultKind::Cancelled,
+            reason: format!(
+                "tape {barcode}: an operator has called the copy off; `tapesilo copy run` begins it anew"
+            ),
+            retry_unix_s: None,
+            attempts_before: 0,
+        })
     });
     taken.map_err(|fault| fault.reason)
 }

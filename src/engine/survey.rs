@@ -3,9 +3,9 @@
 //! Each tape belongs to the first `[[copy]]` that selects it. A loader without one, whose tapes an operator has asked for,
 //! is copied as the defaults say. What runs is told to the plan as being copied, though nothing may be written yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use uuid::Uuid;
@@ -15,15 +15,23 @@ use super::job::Job;
 use super::library::Library;
 use super::now_unix_s;
 use crate::config::CopyConfig;
-use crate::copy::fault::RetryPolicy;
+use crate::copy::fault::{Fault, RetryPolicy};
 use crate::copy::ledger::Line;
-use crate::copy::plan::{ByHand, Facts, PlanLine, Planned, Policy, TapeFacts, TapePlace, Verdict, plan};
-use crate::copy::schedule::{Release, Schedule};
+use crate::copy::plan::{
+    ByHand, Facts, PlanLine, Planned, Policy, TapeFacts, TapePlace, Verdict, due, plan, uncopied,
+};
+use crate::copy::schedule::{Look, Release, Schedule};
 use crate::copy::state::{Cause, Entry, State, Verification, Written};
 use crate::copy::table::Phase;
 
-/// How long a round may be away from the next, for what nobody tells of.
-const ROUND: Duration = Duration::from_secs(20);
+/// How long a round is away from the next, at least, for what nobody tells of.
+const ROUND: Duration = Duration::from_secs(5);
+/// How long at most.
+const ROUND_LONGEST: Duration = Duration::from_secs(60);
+/// Of its time the thread spends at most one part in so many looking at tapes.
+const LEISURE: u32 = 20;
+/// How often it is kept, at least, when the clock was looked at.
+const LOOK_KEPT_S: u64 = 60;
 /// Between two checkpoints, where no `[[copy]]` says.
 const CHECKPOINT_BYTES: u64 = 4 << 30;
 
@@ -33,11 +41,24 @@ pub(super) struct Table {
     pub(super) tapes: Vec<TapeFacts>,
 }
 
+/// What of a table's tapes is not copied yet.
+#[derive(Clone, Debug)]
+pub(super) struct Summary {
+    pub(super) copy: Arc<CopyConfig>,
+    pub(super) tapes: u32,
+    pub(super) bytes: u64,
+    /// Since when the oldest of them waits, in seconds since 1970, and its barcode.
+    pub(super) oldest: Option<(u64, String)>,
+}
+
 /// What is to be copied to one library, at one moment.
 pub(super) struct Survey {
     pub(super) tables: Vec<Table>,
     map: LibraryMap,
     entries: BTreeMap<Uuid, Entry>,
+    shunned: BTreeMap<Uuid, BTreeSet<u16>>,
+    /// What was running before anything else was looked at.
+    jobs: Vec<Arc<Job>>,
     now_unix_s: u64,
 }
 
@@ -59,6 +80,10 @@ pub(super) fn default_copy(loader: &str, library: &str) -> CopyConfig {
 impl Library {
     /// Looks at the tapes that are copied here, and at those of `also`, a loader that may have no `[[copy]]`.
     pub(super) fn survey(&self, also: Option<&str>) -> Option<Survey> {
+        let (jobs, shunned) = {
+            let state = self.state();
+            (state.jobs.clone(), state.shunned.clone())
+        };
         let (settings, map) = (self.settings(), self.map()?);
         let entries: BTreeMap<Uuid, Entry> =
             self.lines().into_iter().map(|(tape, line)| (tape, line.entry)).collect();
@@ -91,16 +116,20 @@ impl Library {
                 tables.push(Table { copy: Arc::new(default_copy(&loader, &self.name)), tapes });
             }
         }
-        Some(Survey { tables, map, entries, now_unix_s: now_unix_s() })
+        Some(Survey { tables, map, entries, shunned, jobs, now_unix_s: now_unix_s() })
     }
 
     /// Begins the copies that are to be made now; tells when to look again.
     pub(super) fn begin_what_is_due(self: &Arc<Self>) -> Duration {
+        let begun = Instant::now();
         let Some(mut survey) = self.survey(None) else { return ROUND };
+        let round = (begun.elapsed() * LEISURE).clamp(ROUND, ROUND_LONGEST);
         survey.observe(self);
+        self.enqueue_what_is_due(&mut survey);
+        let summaries = survey.tables.iter().map(|table| survey.summary(table)).collect();
         let mut waits = BTreeMap::new();
         for table in &survey.tables {
-            let jobs = self.state().jobs.clone();
+            let jobs = survey.jobs(self);
             let lines = survey.plan(table, &jobs, &ByHand::Nothing, |facts, line| {
                 let is_pending = facts.entries.get(&line.tape).is_some_and(is_pending);
                 is_pending.then(|| line.verdict.explain(facts))
@@ -117,15 +146,55 @@ impl Library {
         self.tidy(&survey);
         let next = survey
             .next_unix_s()
-            .map_or(ROUND, |next| Duration::from_secs(next.saturating_sub(now_unix_s()).max(1)).min(ROUND));
-        self.state().waits = waits;
+            .map_or(round, |next| Duration::from_secs(next.saturating_sub(now_unix_s()).max(1)).min(round));
+        let mut state = self.state();
+        state.waits = waits;
+        state.summaries = summaries;
         next
+    }
+
+    /// Puts tapes into the queue whose time has come.
+    fn enqueue_what_is_due(&self, survey: &mut Survey) {
+        let now = survey.now_unix_s;
+        let before_unix_s = self.looked_unix_s(now);
+        let mut is_kept = true;
+        let mut queued = Vec::new();
+        for table in &survey.tables {
+            let free_percent = self.tapes.free_percent(&table.copy.loader);
+            let due = due(&survey.facts(table), Look { before_unix_s, now_unix_s: now, free_percent });
+            for (uuid, cause) in due {
+                // In a drive it can be written to; it is looked at again when it is out.
+                let mut tapes = table.tapes.iter().filter(|tape| tape.place != TapePlace::Drive);
+                let Some(tape) = tapes.find(|tape| tape.uuid == uuid) else { continue };
+                match self.enqueue(tape, cause, now) {
+                    Ok(entry) => queued.push((uuid, entry)),
+                    Err(fault) => {
+                        is_kept = false;
+                        tracing::error!("{fault}");
+                    }
+                }
+            }
+        }
+        survey.entries.extend(queued);
+        if is_kept {
+            self.note_look(now, LOOK_KEPT_S);
+        }
+    }
+
+    fn enqueue(&self, tape: &TapeFacts, cause: Cause, now_unix_s: u64) -> Result<Entry, Fault> {
+        let entry = self.record(tape.uuid, &tape.barcode, |entry| {
+            entry.queue(cause, now_unix_s)?;
+            Ok(entry.clone())
+        })?;
+        let why = cause.describe();
+        tracing::info!("library {}: tape {}: to be copied, because {why}", self.name, tape.barcode);
+        Ok(entry)
     }
 
     /// Brings home what an interrupted copy has left in a drive, unless it is about to be gone on with. Cartridges that no copy
     /// was ever made on are somebody else's.
     fn tidy(&self, survey: &Survey) {
-        let jobs = self.state().jobs.clone();
+        let jobs = survey.jobs(self);
         let is_ours = |barcode: &str| {
             let names = |entry: &Entry, barcode: &str| {
                 let own = entry.own().iter().map(|own| &own.cartridge);
@@ -210,7 +279,7 @@ pub(super) fn is_pending(entry: &Entry) -> bool {
 
 impl Survey {
     /// Keeps of copies that are done whether their tapes have changed since.
-    fn observe(&mut self, library: &Library) {
+    pub(super) fn observe(&mut self, library: &Library) {
         for tape in self.tables.iter().flat_map(|table| &table.tapes) {
             let Some(entry) = self.entries.get_mut(&tape.uuid) else { continue };
             // In a drive it may yet change, and what is on it is not sure.
@@ -248,15 +317,13 @@ impl Survey {
         for job in jobs {
             entries.insert(job.tape, running(job));
         }
-        let facts = Facts {
-            tapes: &table.tapes,
-            library: &library,
-            entries: &entries,
-            policy: &table.copy.policy,
-            schedule: &table.copy.schedule,
-            by_hand,
-            now_unix_s: self.now_unix_s,
-        };
+        // The plan counts all that runs; the limit is one table's.
+        let others = jobs.iter().filter(|job| !Arc::ptr_eq(&job.copy, &table.copy)).count();
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        let drives_max = table.copy.policy.drives_max.map(|most| most.saturating_add(others));
+        let policy = Policy { drives_max, ..table.copy.policy.clone() };
+        let (library, entries) = (&library, &entries);
+        let facts = Facts { library, entries, policy: &policy, by_hand, ..self.facts(table) };
         let lines = plan(&facts);
         lines
             .into_iter()
@@ -265,6 +332,43 @@ impl Survey {
                 (line, seen)
             })
             .collect()
+    }
+
+    /// What a table's plan is made of, if nothing runs and nobody asks.
+    fn facts<'a>(&'a self, table: &'a Table) -> Facts<'a> {
+        Facts {
+            tapes: &table.tapes,
+            library: &self.map.facts,
+            entries: &self.entries,
+            policy: &table.copy.policy,
+            schedule: &table.copy.schedule,
+            shunned: &self.shunned,
+            by_hand: &ByHand::Nothing,
+            now_unix_s: self.now_unix_s,
+        }
+    }
+
+    /// What runs, and what ran when the survey was begun: what has ended since is looked at anew.
+    pub(super) fn jobs(&self, library: &Library) -> Vec<Arc<Job>> {
+        let mut jobs = self.jobs.clone();
+        let now = library.state().jobs.clone();
+        jobs.extend(now.into_iter().filter(|job| !self.jobs.iter().any(|known| Arc::ptr_eq(known, job))));
+        jobs
+    }
+
+    /// What of a table's tapes is not copied yet.
+    fn summary(&self, table: &Table) -> Summary {
+        let facts = self.facts(table);
+        let mut summary = Summary { copy: table.copy.clone(), tapes: 0, bytes: 0, oldest: None };
+        for tape in uncopied(&facts) {
+            summary.tapes += 1;
+            summary.bytes = summary.bytes.saturating_add(tape.used_bytes);
+            let is_older = |(since, _): &(u64, String)| tape.written_unix_s < *since;
+            if summary.oldest.as_ref().is_none_or(is_older) {
+                summary.oldest = Some((tape.written_unix_s, tape.barcode.clone()));
+            }
+        }
+        summary
     }
 
     /// A cartridge's barcode.

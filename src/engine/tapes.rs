@@ -13,6 +13,9 @@ pub trait Tapes: Send + Sync {
     /// `blocks` may be too many.
     fn tapes(&self, loader: &str) -> Option<Vec<TapeFacts>>;
 
+    /// How much of a loader's file system is free, in percent; `None` if that is not known.
+    fn free_percent(&self, loader: &str) -> Option<u8>;
+
     /// Where a tape is at this moment; `None` if the loader does not have it.
     fn place(&self, loader: &str, barcode: &str) -> Option<TapePlace>;
 

@@ -6,9 +6,11 @@ use super::cartridges::DiskCartridges;
 use super::known::KnownLoaders;
 use super::space::LoaderSpace;
 use super::{ServerError, host};
-use crate::config::{Compression, Config, LoaderConfig, Space};
+use crate::access::logins::LoginRules;
+use crate::access::peers::DataPeers;
+use crate::config::{Compression, Config, LoaderConfig, Server, Space};
 use crate::ndmp::session::{Device, Facts};
-use crate::ndmp::shell::{DataSettings, DriveUnit, RobotUnit, World};
+use crate::ndmp::shell::{DataSettings, DriveUnit, RobotUnit, SessionRules, World};
 use crate::scsi::identity::Product;
 use crate::tape;
 use crate::vtl::bay::Bay;
@@ -16,6 +18,7 @@ use crate::vtl::drive::DriveHandle;
 use crate::vtl::element::ElementCounts;
 use crate::vtl::loader::{Loader, LoaderError, LoaderSettings, NewTapes};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One loader that is open, with its drives.
 pub(super) struct OpenLoader {
@@ -74,11 +77,13 @@ pub(super) fn open_loader(config: &LoaderConfig, space: Space) -> Result<OpenLoa
 
 /// What sessions are to share from now on: the open loaders, and of the configuration all the rest.
 pub(super) fn world(config: &Config, open: &[OpenLoader]) -> World {
+    let data_peers = DataPeers { networks: config.server.data_peers.clone() };
     let mut world = World {
         facts: Facts {
             is_strict: config.server.ndmp_strict,
-            identity: host::identity(),
+            identity: host::identity(&config.identity),
             users: config.users.iter().cloned().map(Arc::new).collect(),
+            data_peers: data_peers.clone(),
             ..Facts::default()
         },
         drives: Vec::new(),
@@ -86,8 +91,9 @@ pub(super) fn world(config: &Config, open: &[OpenLoader]) -> World {
         data: DataSettings {
             ports: config.server.data_ports.clone(),
             addresses: config.server.data_addresses.clone(),
+            peers: data_peers,
         },
-        sessions_max: config.server.max_sessions,
+        rules: session_rules(&config.server),
     };
     for OpenLoader { config, loader, drives, .. } in open {
         for (index, drive) in (0..).zip(drives) {
@@ -104,6 +110,16 @@ pub(super) fn world(config: &Config, open: &[OpenLoader]) -> World {
         world.robots.push(RobotUnit { loader: loader.clone(), personality: config.personality.clone() });
     }
     world
+}
+
+fn session_rules(server: &Server) -> SessionRules {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    SessionRules {
+        sessions_max: server.max_sessions,
+        of_address_max: server.max_sessions_per_address,
+        logins: LoginRules { failed_max: server.failed_logins_max, lockout: seconds(server.lockout_seconds) },
+        keepalive: seconds(server.keepalive_seconds),
+    }
 }
 
 /// Whoever wants a loader for itself: no session gets a device of it any more. Dropped, they get them again.

@@ -56,6 +56,12 @@ pub fn run(
     file: Option<&Path>,
     ready: &(dyn Fn(&[SocketAddr]) + Sync),
 ) -> Result<(), ServerError> {
+    if let Some(user) = config.user_without_password() {
+        let why = "start the server as a service with LoadCredential=, or use password_file";
+        return Err(
+            format!("user {:?}: password_credential: systemd has given none; {why}", user.name).into()
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("tapesilo").build()?;
     // Before anything is opened: a signal that nobody waits for would end the process at once.
     let signals = {

@@ -18,11 +18,20 @@ pub(super) fn reload(
 ) -> Result<(Config, ReloadReport), String> {
     let checked = config::read_file(file);
     let Some(mut new) = checked.value else { return Err(first_of(&checked.errors)) };
+    if let Some(user) = new.user_without_password() {
+        return Err(format!(
+            "user {:?}: password_credential: is not to be had outside of the service",
+            user.name
+        ));
+    }
     for warning in &checked.warnings {
         tracing::warn!("{warning}");
     }
     let mut report = ReloadReport::default();
     server(&old.server, &mut new.server, &mut report);
+    if new.identity != old.identity {
+        report.applied.push("identity: for new sessions".to_owned());
+    }
     users(&old.users, &new.users, &mut report);
     if new.space != old.space {
         let (alert, stop) = (new.space.alert_percent, new.space.stop_percent);
@@ -56,8 +65,31 @@ fn server(old: &Server, new: &mut Server, report: &mut ReloadReport) {
             report.deferred.push(format!("server: {key}: needs a restart"));
         }
     }
-    if new.max_sessions != old.max_sessions {
-        report.applied.push(format!("server: max_sessions: {} for new sessions", new.max_sessions));
+    for (is_different, line) in [
+        (
+            new.max_sessions != old.max_sessions,
+            format!("max_sessions: {} for new sessions", new.max_sessions),
+        ),
+        (
+            new.max_sessions_per_address != old.max_sessions_per_address,
+            "max_sessions_per_address: for new sessions".to_owned(),
+        ),
+        (
+            new.failed_logins_max != old.failed_logins_max || new.lockout_seconds != old.lockout_seconds,
+            format!(
+                "failed_logins_max: {}, lockout_seconds: {} for new sessions",
+                new.failed_logins_max, new.lockout_seconds
+            ),
+        ),
+        (
+            new.keepalive_seconds != old.keepalive_seconds,
+            format!("keepalive_seconds: {} for new sessions", new.keepalive_seconds),
+        ),
+        (new.data_peers != old.data_peers, "data_peers: for new sessions".to_owned()),
+    ] {
+        if is_different {
+            report.applied.push(format!("server: {line}"));
+        }
     }
     if new.ndmp_strict != old.ndmp_strict {
         report.applied.push(format!("server: ndmp_strict: {} for new sessions", new.ndmp_strict));
@@ -65,12 +97,14 @@ fn server(old: &Server, new: &mut Server, report: &mut ReloadReport) {
     if new.data_ports != old.data_ports || new.data_addresses != old.data_addresses {
         report.applied.push("server: data_ports, data_addresses: for new sessions".to_owned());
     }
+    // All other keys are applied, those to come as well.
     *new = Server {
-        max_sessions: new.max_sessions,
-        ndmp_strict: new.ndmp_strict,
-        data_ports: new.data_ports.clone(),
-        data_addresses: new.data_addresses.clone(),
-        ..old.clone()
+        listen: old.listen.clone(),
+        is_listen_overridden: old.is_listen_overridden,
+        state_dir: old.state_dir.clone(),
+        control_socket: old.control_socket.clone(),
+        metrics: old.metrics,
+        ..new.clone()
     };
 }
 
@@ -85,7 +119,7 @@ fn users(old: &[User], new: &[User], report: &mut ReloadReport) {
             continue;
         };
         let changed: Vec<&str> = [
-            (user.password.expose() != before.password.expose(), "password"),
+            (user.password != before.password, "password"),
             (user.auth != before.auth, "auth"),
             (user.allow != before.allow, "allow"),
             (user.loaders != before.loaders, "loaders"),

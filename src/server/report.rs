@@ -8,12 +8,13 @@ use super::offline::{loader_report, tape_reports};
 use super::operations;
 use super::state::ServerState;
 use super::trace;
+use crate::access::logins::LockedOut;
 use crate::config::LoaderConfig;
 use crate::control::{
     AdoptRequest, AdoptResult, AlertReport, ChangeReport, Copier, CopyReport, CopySpec, DeleteLoader,
     DeleteReport, DriveReport, LibraryInventoryReport, LibraryReport, LoaderChange, LoaderReport, LoaderSpec,
-    Manager, PlanReport, ReloadReport, Reporter, SessionReport, StatusReport, TapeInfoResult, TapeReport,
-    TapesResult, TraceReport, TraceSpec,
+    LockoutReport, Manager, PlanReport, ReloadReport, Reporter, SessionReport, StatusReport, TapeInfoResult,
+    TapeReport, TapesResult, TraceReport, TraceSpec,
 };
 use crate::mover::{Mode, Phase};
 use crate::ndmp::session::Summary;
@@ -115,8 +116,29 @@ impl LiveReporter {
         })
     }
 
+    fn locked_out(&self) -> Vec<LockoutReport> {
+        let locked_out = self.shared.failed_logins.all_locked_out(Instant::now());
+        let report = |locked: LockedOut| LockoutReport {
+            address: locked.address.to_string(),
+            failed_logins: locked.failed,
+            left_seconds: locked.left.as_secs(),
+        };
+        locked_out.into_iter().map(report).collect()
+    }
+
     fn sessions_now(&self) -> Vec<SessionReport> {
         self.shared.registry.sessions().iter().map(|entry| session_report(entry)).collect()
+    }
+}
+
+fn alert_of_lockout(lockout: &LockoutReport) -> AlertReport {
+    let LockoutReport { address, failed_logins, left_seconds } = lockout;
+    AlertReport {
+        severity: "warning".into(),
+        subject: format!("address {address}"),
+        message: format!(
+            "locked out for {left_seconds} s more after {failed_logins} failed logins; put its password right, then run `tapesilo reload`"
+        ),
     }
 }
 
@@ -124,6 +146,8 @@ impl Reporter for LiveReporter {
     fn status(&self) -> StatusReport {
         let sessions = self.sessions_now();
         let reports = self.reports(&sessions);
+        let locked_out = self.locked_out();
+        let of_loaders = reports.iter().flat_map(|(loader, tapes)| self.alerts(loader, tapes));
         StatusReport {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
@@ -131,7 +155,14 @@ impl Reporter for LiveReporter {
             uptime_seconds: self.started.elapsed().as_secs(),
             listen: self.addresses.iter().map(SocketAddr::to_string).collect(),
             moved_bytes: self.shared.registry.moved_bytes(),
-            alerts: reports.iter().flat_map(|(loader, tapes)| self.alerts(loader, tapes)).collect(),
+            alerts: locked_out
+                .iter()
+                .map(alert_of_lockout)
+                .chain(of_loaders)
+                .chain(self.state.engine().alerts())
+                .collect(),
+            failed_logins: self.shared.failed_logins.total(),
+            locked_out,
             loaders: reports.into_iter().map(|(loader, _)| loader).collect(),
             libraries: self.state.engine().libraries(),
             copies: self.state.engine().copies().into_iter().filter(is_of_interest).collect(),

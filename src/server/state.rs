@@ -16,6 +16,7 @@ use crate::engine::Engine;
 use crate::ndmp::shell::Shared;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 /// The state of a running server.
 pub(super) struct ServerState {
@@ -141,6 +142,12 @@ impl ServerState {
         let changes = self.engine.configure(&libraries, &copies);
         report.applied.extend(changes.applied);
         report.deferred.extend(changes.deferred);
+        // Whoever reads the file anew may have put a password right.
+        let locked_out = self.shared.failed_logins.all_locked_out(Instant::now()).len();
+        if locked_out > 0 {
+            report.applied.push(format!("{locked_out} addresses that were locked out may log in again"));
+        }
+        self.shared.failed_logins.forget();
         Ok(report)
     }
 

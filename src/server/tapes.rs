@@ -5,7 +5,7 @@ use crate::copy::plan::{TapeFacts, TapePlace};
 use crate::copy::state::Extent;
 use crate::engine::Tapes;
 use crate::ndmp::shell::Shared;
-use crate::tape::TapeReader;
+use crate::tape::{TapeReader, early_warning_bytes};
 use crate::vtl::barcode::Barcode;
 use crate::vtl::element::Place;
 use crate::vtl::loader::Loader;
@@ -61,10 +61,18 @@ impl Tapes for ServedTapes {
                 place,
                 extent: Extent { generation: figures.generation, blocks },
                 used_bytes: figures.used_bytes,
+                is_full: early_warning_bytes(figures.capacity_bytes).saturating_add(figures.used_bytes)
+                    >= figures.capacity_bytes,
                 written_unix_s: figures.modified_unix_seconds.unwrap_or(0),
             })
         });
         Some(facts.collect())
+    }
+
+    fn free_percent(&self, loader: &str) -> Option<u8> {
+        let space = rustix::fs::statvfs(&self.loader(loader)?.settings().directory).ok()?;
+        let percent = u128::from(space.f_bavail) * 100;
+        u8::try_from(percent.checked_div(u128::from(space.f_blocks))?).ok()
     }
 
     fn place(&self, loader: &str, barcode: &str) -> Option<TapePlace> {

@@ -1,9 +1,11 @@
-//! What `tapesilo status` shows, as lines: headline, alerts, drives, sessions, loaders.
+//! What `tapesilo status` shows, as lines: headline, alerts, loaders, drives, sessions, libraries, copies.
 //!
 //! Pure: from one report to text. Drives that are empty and idle are only counted where there are many.
 
 use crate::config::ByteSize;
-use crate::control::{AlertReport, DriveReport, LoaderReport, SessionReport, StatusReport, percent};
+use crate::control::{
+    AlertReport, CopyReport, DriveReport, LibraryReport, LoaderReport, SessionReport, StatusReport, percent,
+};
 
 use super::super::output::{human_duration, one_line, or_dash};
 use super::super::session::{mover, rate};
@@ -12,6 +14,8 @@ use super::table::{Cell, Column, Style, cut, lines};
 
 /// More drives than these are shown only if there is something to be seen.
 const DRIVES_SHOWN_MAX: usize = 16;
+/// More copies are counted.
+const COPIES_SHOWN_MAX: usize = 20;
 /// More alerts are counted.
 const ALERTS_SHOWN_MAX: usize = 40;
 /// Characters of the bar that shows how full a loader is.
@@ -28,6 +32,8 @@ pub(super) fn picture(status: &StatusReport, terminal: &Terminal, is_cut: bool) 
         loaders(&status.loaders, terminal),
         drives(&status.loaders, &status.sessions, terminal),
         sessions(&status.sessions, terminal),
+        libraries(&status.libraries, terminal),
+        copies(&status.copies, terminal),
     ] {
         if !part.is_empty() {
             all.push(String::new());
@@ -213,6 +219,77 @@ fn sessions(sessions: &[SessionReport], terminal: &Terminal) -> Vec<String> {
         ]
     };
     lines(&COLUMNS, &sessions.iter().map(row).collect::<Vec<_>>(), terminal.width, terminal.colours)
+}
+
+/// Nothing where the configuration has no library.
+fn libraries(libraries: &[LibraryReport], terminal: &Terminal) -> Vec<String> {
+    const COLUMNS: [Column; 8] = [
+        Column::name("LIBRARY", 8),
+        Column::word("STATE"),
+        Column::number("DRIVES").dispensable(4),
+        Column::number("SLOTS").dispensable(3),
+        Column::number("RUNNING"),
+        Column::number("WAITING"),
+        Column::number("FAILED"),
+        Column::number("UNCOPIED").dispensable(1),
+    ];
+    let row = |library: &LibraryReport| -> Vec<Cell> {
+        let style = if library.state == "offline" { Style::Critical } else { Style::Plain };
+        let uncopied = library.uncopied.iter().map(|uncopied| uncopied.bytes).sum();
+        vec![
+            one_line(&library.name).into(),
+            Cell::styled(&library.state, style),
+            format!("{}/{}", library.drives_full, library.drives).into(),
+            format!("{}/{}", library.slots_full, library.slots).into(),
+            library.copies_running.to_string().into(),
+            library.copies_waiting.to_string().into(),
+            library.copies_failed.to_string().into(),
+            ByteSize::human(uncopied).into(),
+        ]
+    };
+    if libraries.is_empty() {
+        return Vec::new();
+    }
+    lines(&COLUMNS, &libraries.iter().map(row).collect::<Vec<_>>(), terminal.width, terminal.colours)
+}
+
+/// Those that are being made or wait; of all, `copy list` tells.
+fn copies(copies: &[CopyReport], terminal: &Terminal) -> Vec<String> {
+    const COLUMNS: [Column; 5] = [
+        Column::name("COPY", 10),
+        Column::word("STATE"),
+        Column::number("COPIED"),
+        Column::number("SPEED").dispensable(1),
+        Column::number("LEFT").dispensable(2),
+    ];
+    if copies.is_empty() {
+        return Vec::new();
+    }
+    let row = |copy: &CopyReport| -> Vec<Cell> {
+        let progress = copy.progress.as_ref();
+        let (state, style) = match progress {
+            Some(progress) => (progress.activity.as_str(), Style::Good),
+            None if copy.state == "failed" => ("failed", Style::Warning),
+            None => (copy.state.as_str(), Style::Plain),
+        };
+        let speed = progress.and_then(|progress| progress.rate_bytes_per_second);
+        vec![
+            one_line(&copy.id).into(),
+            Cell::styled(state, style),
+            ByteSize::human(progress.map_or(copy.secured_bytes, |progress| progress.record_bytes)).into(),
+            or_dash(speed.map(|speed| format!("{}/s", ByteSize::human(speed)))).into(),
+            or_dash(progress.and_then(|progress| progress.left_seconds).map(human_duration)).into(),
+        ]
+    };
+    let shown = copies.iter().take(COPIES_SHOWN_MAX).map(row).collect::<Vec<_>>();
+    let mut all = lines(&COLUMNS, &shown, terminal.width, terminal.colours);
+    if copies.len() > COPIES_SHOWN_MAX {
+        all.push(format!(
+            "and {} copies more; `tapesilo copy list` has all",
+            copies.len() - COPIES_SHOWN_MAX
+        ));
+    }
+    all
 }
 
 #[cfg(test)]

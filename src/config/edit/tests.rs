@@ -1,6 +1,6 @@
 //! What an edit leaves as it was: compared as text.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 
@@ -125,7 +125,9 @@ fn the_users_lists_lose_the_name_and_a_user_who_saw_no_other_is_an_error() {
         assert_eq!(cut(&text, "a").unwrap(), format!("[[user]]\nname = \"u\"\nloaders = {expected}\n"));
     }
     let (scratch, file) = site(FILE);
-    fs::write(scratch.path().join("pw"), "secret\n").unwrap();
+    let password = scratch.path().join("pw");
+    fs::write(&password, "secret\n").unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
     let user = "[[user]]\nname = \"u\"\npassword_file = \"pw\"\nloaders = [\"a\"]\n";
     fs::write(&file, format!("{FILE}{user}")).unwrap();
     let refused = Edit::open(&file).unwrap().remove_loader("a").unwrap_err().to_string();

@@ -25,6 +25,7 @@ fn tape(number: u16) -> TapeFacts {
         extent: Extent { generation: 1, blocks: 100 },
         used_bytes: 50 * GIB,
         written_unix_s: NOW - 1000 + u64::from(number),
+        is_full: false,
     }
 }
 
@@ -66,6 +67,7 @@ struct World {
     policy: Policy,
     schedule: Schedule,
     by_hand: ByHand,
+    shunned: BTreeMap<Uuid, BTreeSet<u16>>,
 }
 
 impl World {
@@ -80,6 +82,7 @@ impl World {
             policy: Policy { verification: Some(Verification::ReadBack), ..Policy::default() },
             schedule: Schedule { triggers: Vec::new(), hours: None, zone: jiff::tz::TimeZone::UTC },
             by_hand: ByHand::Nothing,
+            shunned: BTreeMap::new(),
         }
     }
 
@@ -90,6 +93,7 @@ impl World {
             entries: &self.entries,
             policy: &self.policy,
             schedule: &self.schedule,
+            shunned: &self.shunned,
             by_hand: &self.by_hand,
             now_unix_s: NOW,
         }
@@ -401,4 +405,36 @@ proptest! {
         world.library.drives.reverse();
         prop_assert_eq!(world.plan(), lines);
     }
+}
+
+#[test]
+fn a_drive_in_which_a_copy_failed_is_taken_only_if_there_is_no_other() {
+    let mut world = World::new();
+    world.tapes.truncate(1);
+    world.shunned = BTreeMap::from([(uuid(1), BTreeSet::from([0]))]);
+    assert_eq!(world.copies(), [(name(1), 0, 1)]);
+    world.library.drives[1].problem = Some("somebody else has it".to_owned());
+    assert_eq!(world.copies(), [(name(1), 0, 0)]);
+}
+
+#[test]
+fn where_a_tape_is_and_that_it_is_full_puts_it_into_the_queue() {
+    let mut world = World::new();
+    world.entries.clear();
+    world.tapes[0].place = TapePlace::Drive;
+    world.tapes[0].is_full = true;
+    world.tapes[1].is_full = true;
+    world.tapes[2].place = TapePlace::MailSlot;
+    world.tapes.push(TapeFacts { extent: Extent { generation: 1, blocks: 0 }, ..tape(4) });
+    let look = Look { before_unix_s: NOW, now_unix_s: NOW, free_percent: None };
+    for (trigger, expected) in [
+        ("unload", vec![(uuid(2), Cause::Unload), (uuid(3), Cause::Unload)]),
+        ("full", vec![(uuid(2), Cause::Full)]),
+        ("eject", vec![(uuid(3), Cause::Eject)]),
+    ] {
+        world.schedule.triggers = vec![trigger.parse().unwrap()];
+        assert_eq!(due(&world.facts(), look), expected, "{trigger}");
+    }
+    world.schedule.triggers = ["unload", "full", "eject"].map(|text| text.parse().unwrap()).into();
+    assert_eq!(due(&world.facts(), look), [(uuid(2), Cause::Full), (uuid(3), Cause::Eject)]);
 }

@@ -4,7 +4,7 @@
 
 use super::auth::{self, CHALLENGE_BYTES};
 use super::version::Version;
-use super::{Answer, Effect, Fault, OpenDevice, RequestHead, Session};
+use super::{Answer, Effect, Fault, Live, OpenDevice, RequestHead, Session};
 use crate::config::User;
 use crate::mover::{Mover, Phase};
 use crate::ndmp::wire::{
@@ -131,16 +131,22 @@ impl Session {
         *self.login.challenge.insert((self.challenges)())
     }
 
-    /// CONNECT_CLIENT_AUTH (3.1.2.2). A challenge is good for one attempt, right or wrong.
+    /// CONNECT_CLIENT_AUTH (3.1.2.2). A challenge is good for one attempt, right or wrong. From an address that is locked
+    /// out nothing is even looked at: who guesses there must not learn that he was right.
     pub(super) fn connect_client_auth(
         &mut self,
-        request: ConnectClientAuthRequest,
+        request: &ConnectClientAuthRequest,
+        live: &Live,
     ) -> Result<Answer<ConnectClientAuthReply>, Fault> {
         if !matches!(self.device, OpenDevice::None) || self.mover.phase() != Phase::Idle {
             return Err(Fault::new(
                 Error::IllegalState,
                 "close the device and stop the mover before a new login",
             ));
+        }
+        if let Some(seconds) = live.locked_out_seconds {
+            self.is_ending = true;
+            return Err(Fault::new(Error::NotAuthorized, locked_out(seconds)));
         }
         let facts = self.facts.clone();
         let challenge = self.login.challenge.take();
@@ -159,6 +165,7 @@ impl Session {
         let Some(user) = user else {
             tracing::warn!(user = name, "a login failed: wrong name, password or way to log in");
             self.count_failed_login();
+            self.effects.push(Effect::LoginFailed);
             return Err(Fault::new(Error::NotAuthorized, "wrong name, password or way to log in"));
         };
         tracing::info!(user = user.name, "logged in");
@@ -174,6 +181,11 @@ impl Session {
             self.is_ending = true;
         }
     }
+}
+
+/// What is said to an address from which too many logins have failed.
+pub fn locked_out(seconds: u64) -> String {
+    format!("too many failed logins from this address: nobody can log in from it for {seconds} s")
 }
 
 /// A way to log in that no user has.

@@ -32,6 +32,8 @@ pub enum Effect {
     ResetRobot,
     /// The DMA is authenticated: larger messages may come.
     Authenticated,
+    /// A login has failed: what follows is sent as late as failed logins are answered.
+    LoginFailed,
     /// Close the control connection behind what was sent.
     Hangup,
 }
@@ -161,4 +163,6 @@ pub struct Live {
     pub drive: Option<DriveStatus>,
     /// The running pump's counters.
     pub progress: Option<Progress>,
+    /// For how many seconds nobody may log in from the DMA's address; `None` if anybody may.
+    pub locked_out_seconds: Option<u64>,
 }

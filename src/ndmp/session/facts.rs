@@ -3,7 +3,9 @@
 //! It must not know where the facts come from; the server's assembly fills them in. Next: `connect` and `config`, which
 //! use them.
 
+use crate::access::peers::DataPeers;
 use crate::config::User;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Who the server says it is (CONFIG_GET_HOST_INFO, CONFIG_GET_SERVER_INFO).
@@ -67,6 +69,10 @@ pub struct Facts {
     pub robots: Vec<Device>,
     /// The accounts that may come from this DMA's address.
     pub users: Vec<Arc<User>>,
+    /// This DMA's address, if it is known.
+    pub dma: Option<IpAddr>,
+    /// Where data connections may be made to.
+    pub data_peers: DataPeers,
 }
 
 impl Facts {

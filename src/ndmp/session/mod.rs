@@ -23,6 +23,7 @@ mod tape;
 mod version;
 
 pub use auth::{CHALLENGE_BYTES, md5_digest};
+pub use connect::locked_out as locked_out_text;
 pub use effect::{Cdb, Completion, Effect, Event, Family, Live, OpenFault, TapeWork, Work};
 pub use facts::{Device, Facts, Identity};
 
@@ -345,7 +346,9 @@ impl Session {
         use MessageCode as C;
         match head.code {
             C::ConnectOpen => self.answer(head, message, Session::connect_open)?,
-            C::ConnectClientAuth => self.answer(head, message, Session::connect_client_auth)?,
+            C::ConnectClientAuth => {
+                self.answer(head, message, |session, request| session.connect_client_auth(&request, live))?;
+            }
             C::ConnectClose => self.is_ending = true,
             C::ConfigGetHostInfo => self.inform(head, Session::config_get_host_info),
             C::ConfigGetConnectionType => self.inform(head, Session::config_get_connection_type),

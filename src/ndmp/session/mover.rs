@@ -88,7 +88,27 @@ impl Session {
             return Err(Fault::new(Error::IllegalArgs, "the request has no address to connect to"));
         }
         self.mover.check_start(mover::Request::Connect, mode, self.tape_access())?;
+        self.retain_allowed(&mut addresses)?;
         Ok(Answer::Later(PendingKind::MoverConnect { mode }, Work::Connect(addresses)))
+    }
+
+    /// Leaves those addresses that the server may connect to; if there are none, says why of the last.
+    fn retain_allowed(&self, addresses: &mut Vec<SocketAddr>) -> Result<(), Fault> {
+        let mut refused = None;
+        addresses.retain(|address| match self.facts.data_peers.check_target(self.facts.dma, *address) {
+            Ok(()) => true,
+            Err(why) => {
+                refused = Some(format!("{address}: {why}"));
+                false
+            }
+        });
+        match refused {
+            Some(why) if addresses.is_empty() => {
+                tracing::warn!("MOVER_CONNECT refused: {why}");
+                Err(Fault::new(Error::Permission, why))
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn mover_connected(&mut self, head: RequestHead, mode: Mode, completion: Completion) {

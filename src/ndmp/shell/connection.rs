@@ -9,17 +9,19 @@ use super::meter;
 use super::nexus::{self, AtWork, Nexuses, SharedNexus};
 use super::registry::SessionEntry;
 use super::socket::{WRITE_TIMEOUT, prepare_control, receive, send};
-use super::trace::{Tracer, Traces};
-use super::{DriveUnit, RobotUnit, World, told_to_stop, work};
+use super::trace::Tracer;
+use super::{DriveUnit, RobotUnit, Shared, World, told_to_stop, work};
 use crate::ndmp::framing::{Decoder, Frame};
-use crate::ndmp::session::{CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work};
+use crate::ndmp::session::{
+    CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work, locked_out_text,
+};
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
 use crate::scsi::personality::Personality;
 use crate::vtl::drive::{DriveLease, Holder, NotAcquired, Notice};
 use crate::vtl::loader::{Loader, RobotLease};
 use bytes::BytesMut;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::AsyncWriteExt;
@@ -100,6 +102,7 @@ pub(super) struct Connection {
     unpaced_records: u32,
     is_over: bool,
     world: Arc<World>,
+    shared: Arc<Shared>,
     entry: Arc<SessionEntry>,
     tracer: Tracer,
     stop: watch::Receiver<bool>,
@@ -111,13 +114,14 @@ impl Connection {
         socket: TcpStream,
         world: Arc<World>,
         entry: Arc<SessionEntry>,
-        traces: Arc<Traces>,
+        shared: Arc<Shared>,
         stop: watch::Receiver<bool>,
     ) -> io::Result<Connection> {
-        prepare_control(&socket)?;
+        prepare_control(&socket, world.rules.keepalive)?;
         let peer = entry.peer.ip().to_canonical();
         let mut facts = world.facts.clone();
         facts.users.retain(|user| user.allows(peer));
+        facts.dma = Some(peer);
         let (session, greeting) = Session::new(Arc::new(facts), Box::new(challenge), now_unix_seconds());
         tracing::info!("session began");
         let local = socket.local_addr()?;
@@ -138,7 +142,8 @@ impl Connection {
             unpaced_records: RECORDS_AT_ONCE_BEFORE_LOGIN,
             is_over: false,
             world,
-            tracer: Tracer::new(traces, entry.clone(), local),
+            tracer: Tracer::new(shared.traces.clone(), entry.clone(), local),
+            shared,
             entry,
             stop,
             greeting,
@@ -205,7 +210,9 @@ impl Connection {
             }
             Turn::Accepted(accepted) => {
                 self.data.accept = None;
-                let event = match accepted.and_then(|(socket, _)| self.data.adopt(socket)) {
+                let event = match accepted
+                    .and_then(|(socket, _)| self.data.adopt(socket, self.world.rules.keepalive))
+                {
                     Ok(peer) => {
                         tracing::info!(%peer, "data connection accepted");
                         Event::PeerConnected(peer)
@@ -260,7 +267,8 @@ impl Connection {
                 completion
             }
             Done::Connected(socket) => {
-                Completion::Connected(self.data.adopt(socket).map_err(|error| error.to_string()))
+                let adopted = self.data.adopt(socket, self.world.rules.keepalive);
+                Completion::Connected(adopted.map_err(|error| error.to_string()))
             }
         };
         let is_connected = matches!(completion, Completion::Connected(Ok(_)));
@@ -333,8 +341,10 @@ impl Connection {
                 }
                 Effect::Authenticated => {
                     self.decoder.set_max_record_bytes(MESSAGE_MAX_BYTES);
+                    self.shared.failed_logins.succeeded(self.peer());
                     self.tracer.logged_in(self.session.summary().user);
                 }
+                Effect::LoginFailed => self.hold_back().await,
                 Effect::Hangup => self.is_over = true,
             }
         }
@@ -389,7 +399,7 @@ impl Connection {
                 Box::pin(execute_robot(nexuses.at_work(), loader, personality, nexus.clone(), cdb))
             }
             (Work::Listen(family), _) => {
-                let addresses = self.data.listen(&self.world.data, self.local, family).await;
+                let addresses = self.data.listen(&self.world.data, self.local, self.peer(), family).await;
                 let completion = Completion::Listening(addresses);
                 Box::pin(async { completion.into() })
             }
@@ -416,6 +426,31 @@ impl Connection {
             now_unix_seconds: now_unix_seconds(),
             drive: self.drive_status(),
             progress: self.data.control().map(|control| control.progress.get()),
+            locked_out_seconds: self.locked_out_seconds(),
+        }
+    }
+
+    fn locked_out_seconds(&self) -> Option<u64> {
+        let left = self.shared.failed_logins.locked_out(self.peer(), std::time::Instant::now())?;
+        Some(whole_seconds(left))
+    }
+
+    fn peer(&self) -> IpAddr {
+        self.entry.peer.ip().to_canonical()
+    }
+
+    /// Behind a failed login: its answer waits the longer the more have failed from there, and the last one is the end.
+    async fn hold_back(&mut self) {
+        let rules = self.world.rules.logins;
+        let failure = self.shared.failed_logins.failed(self.peer(), rules, std::time::Instant::now());
+        if failure.is_locked_out {
+            let (failed, seconds) = (failure.failed, rules.lockout.as_secs());
+            tracing::warn!(failed, seconds, "too many failed logins: the address is locked out");
+            self.is_over = true;
+        }
+        tokio::select! {
+            () = sleep(failure.delay) => {}
+            () = told_to_stop(&mut self.stop) => {}
         }
     }
 
@@ -437,6 +472,16 @@ impl Connection {
     fn has_deadline(&self) -> bool {
         !self.session.is_authenticated() || self.decoder.mid_record(&self.input)
     }
+}
+
+/// What a DMA at an address that is locked out is told.
+pub(super) fn locked_out(left: Duration) -> String {
+    locked_out_text(whole_seconds(left))
+}
+
+/// Rounded up: who comes back after so long is not too early.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// Tells a DMA that is not wanted why, and hangs up.

@@ -5,6 +5,7 @@
 
 use super::DataSettings;
 use super::socket::prepare_data;
+use crate::access::peers::DataPeers;
 use crate::mover::pump::{
     BackupCarry, BackupJob, PumpControl, RecoverCarry, RecoverJob, run_backup, run_recover,
 };
@@ -58,11 +59,13 @@ struct Stream {
 }
 
 impl DataConnection {
-    /// Opens a listener for one peer. `local` is this end of the control connection.
+    /// Opens a listener for one peer. `local` is this end of the control connection, `dma` the other.
+    /// Whoever may not come is hung up on, and the listener goes on waiting.
     pub(super) async fn listen(
         &mut self,
         settings: &DataSettings,
         local: SocketAddr,
+        dma: IpAddr,
         family: Family,
     ) -> Result<Vec<SocketAddr>, String> {
         let is_asked = |ip: &IpAddr| ip.is_ipv6() == (family == Family::V6);
@@ -81,14 +84,14 @@ impl DataConnection {
         };
         let listener = open_listener(bind_to, settings).await?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
-        self.accept = Some(Box::pin(async move { listener.accept().await }));
+        self.accept = Some(Box::pin(accept_allowed(listener, settings.peers.clone(), dma)));
         Ok(offered.into_iter().map(|address| SocketAddr::new(address, port)).collect())
     }
 
     /// Takes a connected socket as the data connection; returns the peer's address.
-    pub(super) fn adopt(&mut self, socket: TcpStream) -> io::Result<SocketAddr> {
+    pub(super) fn adopt(&mut self, socket: TcpStream, keepalive: Duration) -> io::Result<SocketAddr> {
         self.accept = None;
-        prepare_data(&socket)?;
+        prepare_data(&socket, keepalive)?;
         let peer = canonical(socket.peer_addr()?);
         self.stream = Some(Stream { socket: Arc::new(socket.into_std()?), carry: Carry::Fresh });
         Ok(peer)
@@ -186,6 +189,20 @@ pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Strin
         };
     }
     Err(last)
+}
+
+async fn accept_allowed(
+    listener: TcpListener,
+    peers: DataPeers,
+    dma: IpAddr,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    loop {
+        let (socket, peer) = listener.accept().await?;
+        if peers.allows_peer(Some(dma), peer.ip()) {
+            return Ok((socket, peer));
+        }
+        tracing::warn!(%peer, "a data connection from outside of server.data_peers was hung up on");
+    }
 }
 
 async fn open_listener(mut address: SocketAddr, settings: &DataSettings) -> Result<TcpListener, String> {

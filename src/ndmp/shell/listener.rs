@@ -2,13 +2,13 @@
 //!
 //! It must not know the protocol, but for the refusal of a DMA that is not wanted.
 
-use super::connection::{self, Connection};
+use super::connection::{self, Connection, locked_out};
 use super::{Shared, told_to_stop};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -106,20 +106,29 @@ async fn session(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>, stop:
         connection::refuse(socket, &text).await;
         return;
     }
-    let Some(entry) = shared.registry.add(peer, world.sessions_max) else {
-        tracing::warn!(%peer, max = world.sessions_max, "refused: too many sessions");
-        connection::refuse(socket, "too many sessions: end one, or raise server.max_sessions").await;
+    if let Some(left) = shared.failed_logins.locked_out(ip, Instant::now()) {
+        // Said once when it was locked out: no log is filled from outside.
+        tracing::debug!(%peer, "refused: locked out");
+        connection::refuse(socket, &locked_out(left)).await;
         return;
+    }
+    let entry = match shared.registry.add(peer, &world.rules) {
+        Ok(entry) => entry,
+        Err(refusal) => {
+            tracing::warn!(%peer, "refused: {refusal}");
+            connection::refuse(socket, &refusal.to_string()).await;
+            return;
+        }
     };
     let _registered = Registered { shared: &shared, id: entry.id };
     let watched = entry.clone();
     let span = tracing::error_span!("session", id = entry.id, %peer);
     let run = async {
-        let result = match Connection::new(socket, world, entry, shared.traces.clone(), stop) {
+        let result = match Connection::new(socket, world, entry, shared.clone(), stop) {
             // Whatever it waits for: dropped, it lets go of its device.
             Ok(connection) => tokio::select! {
                 result = connection.run() => result,
-                () = watched.killed() => Err(io::Error::other("an operator ended it")),
+                why = watched.killed() => Err(io::Error::other(why)),
             },
             Err(error) => Err(error),
         };

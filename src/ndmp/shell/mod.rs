@@ -20,12 +20,15 @@ pub use registry::{Glance, Registry, SessionEntry};
 pub use trace::{Subject, TraceGlance, Traces};
 
 use super::session::Facts;
+use crate::access::logins::{FailedLogins, LoginRules};
+use crate::access::peers::DataPeers;
 use crate::scsi::personality::Personality;
 use crate::vtl::drive::DriveHandle;
 use crate::vtl::loader::Loader;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// What is served at one moment. It is replaced as a whole when the configuration changes; a session keeps the one it
@@ -39,8 +42,21 @@ pub struct World {
     pub robots: Vec<RobotUnit>,
     /// How data connections are offered.
     pub data: DataSettings,
-    /// Sessions at one time.
+    /// What sessions are held to.
+    pub rules: SessionRules,
+}
+
+/// What sessions are held to.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionRules {
+    /// At one time.
     pub sessions_max: usize,
+    /// Of these, from one address; no limit of its own if `None`.
+    pub of_address_max: Option<usize>,
+    /// When an address is locked out.
+    pub logins: LoginRules,
+    /// After how long a peer that does not answer any more is found out.
+    pub keepalive: Duration,
 }
 
 /// A drive, and who it says it is.
@@ -75,12 +91,19 @@ pub struct Shared {
     pub registry: Registry,
     /// What is traced.
     pub traces: Arc<Traces>,
+    /// Whose logins have failed.
+    pub failed_logins: FailedLogins,
 }
 
 impl Shared {
     /// Nobody is connected yet.
     pub fn new(world: World) -> Shared {
-        Shared { world: RwLock::new(Arc::new(world)), registry: Registry::default(), traces: Arc::default() }
+        Shared {
+            world: RwLock::new(Arc::new(world)),
+            registry: Registry::default(),
+            traces: Arc::default(),
+            failed_logins: FailedLogins::default(),
+        }
     }
 
     /// What is served now.
@@ -101,6 +124,8 @@ pub struct DataSettings {
     pub ports: Option<RangeInclusive<u16>>,
     /// Addresses offered instead of the control connection's own, as far as they are of the family asked for.
     pub addresses: Vec<IpAddr>,
+    /// Who may connect to what is offered.
+    pub peers: DataPeers,
 }
 
 /// Ends when the server is being stopped.

@@ -2,15 +2,19 @@
 //!
 //! It must not know what sessions do.
 
+use super::SessionRules;
 use super::meter::Meter;
 use crate::mover::{Phase, Progress, ProgressCell};
 use crate::ndmp::session::Summary;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
+
+/// Who has not logged in after so long may have to make room.
+const STRANGER_GRACE: Duration = Duration::from_secs(2);
 
 /// One connected session.
 pub struct SessionEntry {
@@ -26,6 +30,8 @@ pub struct SessionEntry {
     spoke_milliseconds: AtomicU64,
     state: Mutex<EntryState>,
     ended_from_outside: Notify,
+    /// Why; said before `ended_from_outside`.
+    why_ended: OnceLock<&'static str>,
 }
 
 /// What a session said of itself last.
@@ -124,9 +130,22 @@ impl SessionEntry {
         state.moved_bytes(state.progress().moved_bytes)
     }
 
-    /// Ends when an operator wants the session to end.
-    pub(super) async fn killed(&self) {
+    /// Ends when the session is to end, for whatever it does; why.
+    pub(super) async fn killed(&self) -> &'static str {
         self.ended_from_outside.notified().await;
+        self.why_ended.get().copied().unwrap_or_default()
+    }
+
+    fn end(&self, why: &'static str) {
+        // The first reason is the one.
+        let _ = self.why_ended.set(why);
+        self.ended_from_outside.notify_one();
+    }
+
+    /// Whether nobody has logged in, though there was time to.
+    fn is_stranger(&self, now: Instant) -> bool {
+        let is_nobody = self.lock().summary.as_ref().is_none_or(|summary| summary.user.is_none());
+        is_nobody && now.saturating_duration_since(self.connected) >= STRANGER_GRACE
     }
 
     fn lock(&self) -> MutexGuard<'_, EntryState> {
@@ -146,6 +165,39 @@ struct Entries {
     sessions: BTreeMap<u64, Arc<SessionEntry>>,
 }
 
+impl Entries {
+    /// Sees that there are fewer than `max` of these: whoever of them has been there the longest without logging in makes
+    /// room, for strangers must not keep out those who work. `None` if there is nobody to go.
+    fn make_room(&mut self, max: usize, is_one: impl Fn(&SessionEntry) -> bool) -> Option<()> {
+        let mut these = self.sessions.values().filter(|entry| is_one(entry));
+        if these.clone().count() < max {
+            return Some(());
+        }
+        let now = Instant::now();
+        let stranger = these.find(|entry| entry.is_stranger(now))?.clone();
+        stranger.end("it made room for another before it had logged in");
+        self.forget(stranger.id);
+        Some(())
+    }
+
+    fn forget(&mut self, id: u64) {
+        if let Some(entry) = self.sessions.remove(&id) {
+            self.moved_bytes += entry.moved_bytes();
+        }
+    }
+}
+
+/// Why a session was refused; what to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TooManySessions {
+    /// There are `max_sessions`.
+    #[error("too many sessions: end one, or raise server.max_sessions")]
+    InAll,
+    /// There are `max_sessions_per_address` from its address.
+    #[error("too many sessions from this address: end one, or raise server.max_sessions_per_address")]
+    OfAddress,
+}
+
 impl Registry {
     /// All sessions, oldest first.
     pub fn sessions(&self) -> Vec<Arc<SessionEntry>> {
@@ -155,7 +207,7 @@ impl Registry {
     /// Ends a session: it is hung up on at once, and its device is free. `None` if there is no such session.
     pub fn kill(&self, id: u64) -> Option<Arc<SessionEntry>> {
         let entry = self.lock().sessions.get(&id).cloned()?;
-        entry.ended_from_outside.notify_one();
+        entry.end("an operator ended it");
         Some(entry)
     }
 
@@ -165,12 +217,18 @@ impl Registry {
         entries.moved_bytes + entries.sessions.values().map(|entry| entry.moved_bytes()).sum::<u64>()
     }
 
-    /// Adds a session, unless there are `sessions_max` already.
-    pub(super) fn add(self: &Registry, peer: SocketAddr, sessions_max: usize) -> Option<Arc<SessionEntry>> {
+    /// Adds a session, unless there are as many as `rules` allow.
+    pub(super) fn add(
+        &self,
+        peer: SocketAddr,
+        rules: &SessionRules,
+    ) -> Result<Arc<SessionEntry>, TooManySessions> {
         let mut entries = self.lock();
-        if entries.sessions.len() >= sessions_max {
-            return None;
-        }
+        let address = peer.ip().to_canonical();
+        let from_there = |entry: &SessionEntry| entry.peer.ip().to_canonical() == address;
+        let of_address_max = rules.of_address_max.unwrap_or(usize::MAX);
+        entries.make_room(of_address_max, from_there).ok_or(TooManySessions::OfAddress)?;
+        entries.make_room(rules.sessions_max, |_| true).ok_or(TooManySessions::InAll)?;
         entries.last_id += 1;
         let entry = Arc::new(SessionEntry {
             id: entries.last_id,
@@ -180,16 +238,14 @@ impl Registry {
             spoke_milliseconds: AtomicU64::new(0),
             state: Mutex::default(),
             ended_from_outside: Notify::new(),
+            why_ended: OnceLock::new(),
         });
         entries.sessions.insert(entry.id, entry.clone());
-        Some(entry)
+        Ok(entry)
     }
 
     pub(super) fn remove(&self, id: u64) {
-        let mut entries = self.lock();
-        if let Some(entry) = entries.sessions.remove(&id) {
-            entries.moved_bytes += entry.moved_bytes();
-        }
+        self.lock().forget(id);
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {

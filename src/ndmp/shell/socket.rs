@@ -15,24 +15,24 @@ use tokio::time::timeout;
 
 /// A peer that takes no replies for so long is gone.
 pub(super) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// A peer that acknowledges nothing for so long is gone: as long as keepalive takes to find it when nothing is sent.
-const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(120);
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_PROBES: u32 = 6;
+/// How often a silent peer is asked before it is gone.
+const KEEPALIVE_PROBES: u32 = 4;
 
-/// A control connection: replies leave at once, and a peer that is gone is noticed within two minutes.
-pub(super) fn prepare_control(socket: &TcpStream) -> io::Result<()> {
-    prepare_data(socket)?;
-    SockRef::from(socket).set_tcp_user_timeout(Some(ACKNOWLEDGE_TIMEOUT))
+/// A control connection: replies leave at once, and a peer that is gone is noticed after `keepalive` (whole seconds, at
+/// least 8), whether something was sent to it or not.
+pub(super) fn prepare_control(socket: &TcpStream, keepalive: Duration) -> io::Result<()> {
+    prepare_data(socket, keepalive)?;
+    SockRef::from(socket).set_tcp_user_timeout(Some(keepalive))
 }
 
 /// A data connection. No limit on acknowledgements: a data server may take nothing for as long as its disk wants.
-pub(super) fn prepare_data(socket: &TcpStream) -> io::Result<()> {
+pub(super) fn prepare_data(socket: &TcpStream, keepalive: Duration) -> io::Result<()> {
     socket.set_nodelay(true)?;
+    // Half of the time in silence, the other half in questions.
+    let interval = keepalive / (2 * KEEPALIVE_PROBES);
     let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL)
+        .with_time(keepalive - KEEPALIVE_PROBES * interval)
+        .with_interval(interval)
         .with_retries(KEEPALIVE_PROBES);
     SockRef::from(socket).set_tcp_keepalive(&keepalive)
 }

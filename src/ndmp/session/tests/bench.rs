@@ -26,6 +26,7 @@ pub(super) enum Did {
     ClosedDevice,
     ResetRobot,
     Authenticated,
+    LoginFailed,
     HungUp,
 }
 
@@ -47,6 +48,7 @@ impl Did {
             Did::ClosedDevice => "close",
             Did::ResetRobot => "reset",
             Did::Authenticated => "authenticated",
+            Did::LoginFailed => "login failed",
             Did::HungUp => "hangup",
         }
     }
@@ -106,6 +108,8 @@ pub(super) struct World {
     pub(super) next: VecDeque<Completion>,
     /// What happens before the next work is done.
     pub(super) meanwhile: Option<Event>,
+    /// For how long nobody may log in.
+    pub(super) locked_out_seconds: Option<u64>,
 }
 
 impl World {
@@ -144,7 +148,7 @@ pub(super) fn loaded() -> DriveStatus {
 pub(super) fn user(name: &str, password: &str, md5: bool, text: bool, loaders: Option<&[&str]>) -> Arc<User> {
     Arc::new(User {
         name: name.into(),
-        password: Secret::from_file_content(password.as_bytes()).unwrap(),
+        password: Secret::from_file_content(password.as_bytes()).ok(),
         auth: AuthKinds { md5, text },
         allow: Vec::new(),
         loaders: loaders.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
@@ -177,6 +181,7 @@ pub(super) fn facts() -> Facts {
             user("backup", "hunter2", true, false, None),
             user("guest", "guest", true, false, Some(&["attic"])),
         ],
+        ..Facts::default()
     }
 }
 
@@ -202,7 +207,13 @@ impl Bench {
             [count; CHALLENGE_BYTES]
         });
         let (session, effects) = Session::new(Arc::new(facts), challenges, 1000);
-        let world = World { drive: loaded(), progress: None, next: VecDeque::new(), meanwhile: None };
+        let world = World {
+            drive: loaded(),
+            progress: None,
+            next: VecDeque::new(),
+            meanwhile: None,
+            locked_out_seconds: None,
+        };
         let dialect = Dialect::V4;
         let greeting = Deeds(Vec::new(), dialect);
         let mut bench =
@@ -333,6 +344,7 @@ impl Bench {
             now_unix_seconds: self.now,
             drive: Some(self.world.drive.clone()),
             progress: self.world.progress,
+            locked_out_seconds: self.world.locked_out_seconds,
         }
     }
 
@@ -360,6 +372,7 @@ impl Bench {
                 Effect::CloseDevice => Did::ClosedDevice,
                 Effect::ResetRobot => Did::ResetRobot,
                 Effect::Authenticated => Did::Authenticated,
+                Effect::LoginFailed => Did::LoginFailed,
                 Effect::Hangup => Did::HungUp,
             });
         }

@@ -141,7 +141,7 @@ fn the_mover_listens_for_ipv6_once_that_was_chosen() {
 
 #[test]
 fn the_mover_connects_over_ipv6_once_that_was_chosen() {
-    let list = vec![ipv6("[::]:7"), ipv6("[2001:db8::2]:0"), ipv6("[2001:db8::2]:7")];
+    let list = vec![ipv6("[::]:7000"), ipv6("[2001:db8::2]:0"), ipv6("[2001:db8::2]:7000")];
     let request = MoverConnectRequest { mode: MoverMode::Write, addr: Addr::TcpIpv6(list.into()) };
     let mut bench = Bench::new();
     prepare(&mut bench);
@@ -150,7 +150,7 @@ fn the_mover_connects_over_ipv6_once_that_was_chosen() {
     prepare(&mut bench);
     let deeds = bench.send(C::MoverConnect, &request);
     let Did::Worked(Work::Connect(addresses)) = &deeds.0[0] else { panic!("{deeds:?}") };
-    assert_eq!(addresses[..], ["[2001:db8::2]:7".parse().unwrap()], "as far as they can be connected to");
+    assert_eq!(addresses[..], ["[2001:db8::2]:7000".parse().unwrap()], "as far as they can be connected to");
     assert_eq!(deeds.error(), Error::NoErr);
 }
 

@@ -144,8 +144,36 @@ fn five_wrong_logins_hang_up() {
     bench.challenge();
     let auth_data = AuthData::Md5(AuthMd5 { auth_id: "backup".into(), auth_digest: [0; 16] });
     let deeds = bench.send(MessageCode::ConnectClientAuth, &ConnectClientAuthRequest { auth_data });
-    assert_eq!(deeds.order(), ["reply", "hangup"]);
+    assert_eq!(deeds.order(), ["login failed", "reply", "hangup"], "counted before it is answered");
     assert_eq!(deeds.error(), Error::NotAuthorized);
+}
+
+#[test]
+fn from_an_address_that_is_locked_out_not_even_the_right_password_is_looked_at() {
+    for was_in in [false, true] {
+        let mut bench = if was_in { Bench::new() } else { Bench::stranger(facts()) };
+        let challenge = bench.challenge();
+        bench.world.locked_out_seconds = Some(17);
+        let auth_digest = md5_digest(b"hunter2", &challenge);
+        let auth_data = AuthData::Md5(AuthMd5 { auth_id: "backup".into(), auth_digest });
+        let deeds = bench.send(MessageCode::ConnectClientAuth, &ConnectClientAuthRequest { auth_data });
+        assert_eq!(deeds.error(), Error::NotAuthorized);
+        assert_eq!(deeds.order().last(), Some(&"hangup"), "{deeds:?}");
+        assert!(!deeds.order().contains(&"authenticated"));
+    }
+}
+
+#[test]
+fn a_user_without_a_password_cannot_log_in() {
+    let nobody = |md5, text| {
+        let user = user("u", "x", md5, text, None);
+        Arc::new(crate::config::User { password: None, ..crate::config::User::clone(&user) })
+    };
+    let mut bench = with_users(vec![nobody(true, true)]);
+    for password in ["", "x"] {
+        assert_eq!(bench.login("u", password), Error::NotAuthorized);
+        assert_eq!(bench.text("u", password), Error::NotAuthorized);
+    }
 }
 
 #[test]
@@ -163,7 +191,8 @@ fn before_login_only_what_a_login_needs_is_answered() {
         let deeds = bench.send_bytes(request.code, &request.body);
         let is_refused = deeds.error() == Error::NotAuthorized && request.code != C::ConnectClientAuth;
         assert_eq!(is_refused, !open.contains(&request.code), "{:?}", request.code);
-        assert!(deeds.order().iter().all(|name| *name == "reply"), "{:?}: {deeds:?}", request.code);
+        let is_answer = |name: &&str| ["reply", "login failed"].contains(name);
+        assert!(deeds.order().iter().all(is_answer), "{:?}: {deeds:?}", request.code);
     }
     for code in UNSERVED {
         let mut bench = Bench::stranger(facts());

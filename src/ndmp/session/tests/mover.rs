@@ -1,6 +1,7 @@
 //! MOVER: the wire's side of the machine: refusals in their order, replies before notices before work, state replies.
 
-use super::bench::{Bench, Deeds, Did};
+use super::bench::{Bench, Deeds, Did, facts};
+use crate::access::peers::DataPeers;
 use crate::mover::{End, Ended, Progress, ReadRange, Start};
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
@@ -127,6 +128,34 @@ fn a_listener_that_cannot_be_opened_leaves_the_mover_idle() {
 }
 
 #[test]
+fn the_server_connects_only_where_it_may() {
+    let networks = Some(vec!["192.0.2.0/24".parse().unwrap()]);
+    let facts =
+        Facts { dma: Some("198.51.100.1".parse().unwrap()), data_peers: DataPeers { networks }, ..facts() };
+    let mut bench = Bench::stranger(facts);
+    assert_eq!(bench.login("backup", "hunter2"), Error::NoErr);
+    bench.open_tape(TapeOpenMode::Rdwr);
+    assert_eq!(set_record_size(&mut bench, 512), Error::NoErr);
+    assert_eq!(set_window(&mut bench, 0, u64::MAX), Error::NoErr);
+    let (allowed, other, system, dma) =
+        ((0xc000_0201, 7000), (0xc000_0301, 7000), (0xc000_0201, 22), (0xc633_6401, 7000));
+    for (addresses, why) in [
+        (&[other][..], "192.0.3.1:7000: no data connections outside of server.data_peers"),
+        (&[system], "192.0.2.1:22: no data connections to ports below 1024"),
+        (&[other, system], "192.0.2.1:22"),
+    ] {
+        let deeds = bench.send(C::MoverConnect, &connect_request(MoverMode::Read, addresses));
+        assert_eq!((deeds.error(), deeds.order()), (Error::Permission, vec!["reply"]), "{addresses:?}");
+        assert!(deeds.log().0.contains(why), "{:?}", deeds.log());
+        assert_eq!(state(&mut bench).state, MoverState::Idle);
+    }
+    let request = connect_request(MoverMode::Read, &[other, allowed, system, dma]);
+    let deeds = bench.send(C::MoverConnect, &request);
+    let Did::Worked(Work::Connect(addresses)) = &deeds.0[0] else { panic!("{deeds:?}") };
+    assert_eq!(addresses[..], ["192.0.2.1:7000".parse().unwrap(), "198.51.100.1:7000".parse().unwrap()]);
+}
+
+#[test]
 fn connecting_takes_usable_addresses_in_order() {
     let mut bench = prepared();
     for addresses in [&[][..], &[(0, 5001)], &[(0x7f00_0001, 0)]] {
@@ -135,7 +164,7 @@ fn connecting_takes_usable_addresses_in_order() {
     }
     let local = MoverConnectRequest { mode: MoverMode::Read, addr: Addr::Local };
     assert_eq!(bench.error(C::MoverConnect, &local), Error::IllegalArgs);
-    let request = connect_request(MoverMode::Read, &[(0, 9), (0xc000_0201, 7), (0xc000_0202, 8)]);
+    let request = connect_request(MoverMode::Read, &[(0, 9), (0xc000_0201, 7000), (0xc000_0202, 8000)]);
     bench.world.next.push_back(Completion::Connected(Err("refused".into())));
     let deeds = bench.send(C::MoverConnect, &request);
     assert_eq!(deeds.error(), Error::Connect);
@@ -143,7 +172,7 @@ fn connecting_takes_usable_addresses_in_order() {
     let deeds = bench.send(C::MoverConnect, &request);
     assert_eq!((deeds.error(), deeds.order()), (Error::NoErr, vec!["work", "reply", "pump"]));
     let Did::Worked(Work::Connect(addresses)) = &deeds.0[0] else { panic!("{deeds:?}") };
-    assert_eq!(addresses[..], ["192.0.2.1:7".parse().unwrap(), "192.0.2.2:8".parse().unwrap()]);
+    assert_eq!(addresses[..], ["192.0.2.1:7000".parse().unwrap(), "192.0.2.2:8000".parse().unwrap()]);
     let reply = state(&mut bench);
     assert_eq!(reply.state, MoverState::Active);
     let Addr::Tcp(list) = reply.data_connection_addr else { panic!("the peer's address") };

@@ -470,10 +470,10 @@ fn version_3_connects_to_one_address() {
     ] {
         assert_eq!(bench.error(C::MoverConnect, &request(refused)), Error::IllegalArgs);
     }
-    let addr = v3::Addr::Tcp(v3::TcpAddr { ip_addr: 0xc000_0201, port: 7 });
+    let addr = v3::Addr::Tcp(v3::TcpAddr { ip_addr: 0xc000_0201, port: 7000 });
     let deeds = bench.send(C::MoverConnect, &request(addr));
     let Did::Worked(Work::Connect(addresses)) = &deeds.0[0] else { panic!("{deeds:?}") };
-    assert_eq!(addresses[..], ["192.0.2.1:7".parse().unwrap()]);
+    assert_eq!(addresses[..], ["192.0.2.1:7000".parse().unwrap()]);
     assert_eq!(deeds.error(), Error::NoErr);
 }
 

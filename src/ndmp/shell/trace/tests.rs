@@ -1,13 +1,22 @@
 //! What is written where: the file's bounds and safety, and which session is in which trace.
 
 use super::*;
+use crate::access::logins::LoginRules;
 use crate::ndmp::framing;
-use crate::ndmp::shell::Registry;
+use crate::ndmp::shell::{Registry, SessionRules};
 use crate::ndmp::wire::*;
 use crate::ndmp::xdr::{self, Wire};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::time::Duration;
+
+const RULES: SessionRules = SessionRules {
+    sessions_max: 100,
+    of_address_max: None,
+    logins: LoginRules { failed_max: 10, lockout: Duration::from_secs(1) },
+    keepalive: Duration::from_secs(120),
+};
 
 fn sink(directory: &Path, limit_bytes: u64) -> Sink {
     Sink::open(directory.join("t"), limit_bytes, "# title".into()).unwrap()
@@ -100,7 +109,7 @@ impl Bench {
     }
 
     fn tracer(&self, peer: &str) -> Tracer {
-        let entry = self.registry.add(peer.parse().unwrap(), 100).unwrap();
+        let entry = self.registry.add(peer.parse().unwrap(), &RULES).unwrap();
         Tracer::new(self.traces.clone(), entry, "192.0.2.1:10000".parse().unwrap())
     }
 
