@@ -62,6 +62,12 @@ def session():
     ends = b"".join(ask(0xA00) + b"\0" + bytes([end]) + ask(0xA02) for end in (5, 4, 8))
     keep("session", "backup", b"\1" + open_tape + window + listen + ends + ask(0xA03) + ask(0xA04) + ask(0x301, b"", b"\0"))
     recover = ask(0xA09, u32(1, 1, 1, 0x7F000001, 5001, 0), b"\0") + ask(0xA06, u32(0, 0, 0, 4096), b"\0")
+    for version in (2, 3):
+        setting = bytes([1 | (version - 1) << 2])
+        keep("session", f"tape_{version}", setting + open_tape + b"".join(tape) + ask(0x301, b"", b"\0"))
+        keep("session", f"backup_{version}", setting + open_tape + window + listen + ends + ask(0xA03) + ask(0xA04) + ask(0x301, b"", b"\0"))
+    older = ask(0xA09, u32(1, 1, 0x7F000001, 5001), b"\0") + ask(0xA06, u32(0, 0, 0, 4096), b"\0")
+    keep("session", "recover_3", b"\x09" + open_tape + window + older + b"\0\3" + ask(0xA00) + b"\0\6" + ask(0xA04))
     keep("session", "recover", b"\1" + open_tape + window + recover + b"\0\3" + ask(0xA00) + b"\0\6" + ask(0xA04))
 
 

@@ -1,5 +1,6 @@
 //! Whole sessions without I/O: any records, any completions (also such as fit no work) and any events. Each request gets one
-//! reply, every frame is whole and numbered, replies decode to their last byte, work is asked for one at a time.
+//! reply, every frame is whole and numbered, replies decode to their last byte as the version in force has them, work is asked
+//! for one at a time. The first byte says whether somebody has logged in, which version was chosen, and how strict the server is.
 #![no_main]
 
 use bytes::{Bytes, BytesMut};
@@ -25,6 +26,9 @@ fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
     let setting = input.byte();
     let mut dialogue = Dialogue::begin(setting);
+    if let Some(version) = [None, Some(2), Some(3), Some(4)][usize::from(setting >> 2 & 3)] {
+        dialogue.open(version);
+    }
     if setting & 1 != 0 {
         dialogue.login();
     }
@@ -53,10 +57,10 @@ struct Came {
 
 fn device(name: &str, loader: &str) -> Device {
     let model = "TAPESILO LTO 0001".into();
-    Device { name: name.into(), alias: None, loader: loader.into(), model, serial: "S".into() }
+    Device { name: name.into(), alias: None, loader: loader.into(), model, serial: "S".into(), world_wide_name: 5 }
 }
 
-fn facts() -> Facts {
+fn facts(is_strict: bool) -> Facts {
     let user = User {
         name: "backup".into(),
         password: Secret::from_file_content(b"hunter2").ok(),
@@ -65,6 +69,8 @@ fn facts() -> Facts {
         loaders: None,
     };
     Facts {
+        is_strict,
+        dma: "127.0.0.1".parse().ok(),
         tapes: vec![device("d0", "vault"), device("d1", "vault")],
         robots: vec![device("r", "vault")],
         users: vec![Arc::new(user)],
@@ -74,7 +80,7 @@ fn facts() -> Facts {
 
 impl Dialogue {
     fn begin(setting: u8) -> Self {
-        let (session, effects) = Session::new(Arc::new(facts()), Box::new(|| [7; CHALLENGE_BYTES]), 1000);
+        let (session, effects) = Session::new(Arc::new(facts(setting & 0x10 != 0)), Box::new(|| [7; CHALLENGE_BYTES]), 1000);
         let medium = if setting & 2 != 0 { MediumStatus::default() } else { MediumStatus::Ready };
         let drive =
             DriveStatus { medium, capacity_bytes: 1000, remaining_bytes: 400, ..DriveStatus::default() };
@@ -83,6 +89,11 @@ impl Dialogue {
         let came = dialogue.perform(effects);
         assert!(came.replies.is_empty() && came.works.is_empty());
         dialogue
+    }
+
+    fn open(&mut self, protocol_version: u16) {
+        let body = xdr::encode(&ConnectOpenRequest { protocol_version }).expect("a body").into_bytes();
+        self.request(MessageCode::ConnectOpen.code(), &body);
     }
 
     fn login(&mut self) {
@@ -125,6 +136,7 @@ impl Dialogue {
             }
         }
         self.live.now_unix_seconds += 1;
+        self.live.locked_out_seconds = (input.0.first() == Some(&0xff)).then_some(7);
     }
 
     /// Answers works until no request is pending; a reply comes in the end, and only one.
@@ -199,22 +211,30 @@ impl Dialogue {
             "a header's error has no body"
         );
         let is_reply = message.header.message_type == HeaderMessageType::Reply;
-        decodes(&message, if is_reply { "reply" } else { "post" });
+        decodes(&message, if is_reply { "reply" } else { "post" }, self.session.dialect());
         is_reply.then_some(message)
     }
 }
 
-/// The body is what its message says, to the last byte. The type's name is made of the code's.
-fn decodes(message: &Message, kind: &str) {
+/// The body is what its message says, to the last byte. The type's name is made of the code's; what a version does not have
+/// otherwise is as in the next one.
+fn decodes(message: &Message, kind: &str, dialect: Dialect) {
     let code = message.header.message_code;
     if message.body.is_empty() {
         return;
     }
     let name = match code {
-        MessageCode::ScsiExecuteCdb | MessageCode::TapeExecuteCdb => "ndmp4_execute_cdb_reply".to_owned(),
-        _ => format!("ndmp4{}_{kind}", snake(&format!("{code:?}"))),
+        MessageCode::ScsiExecuteCdb | MessageCode::TapeExecuteCdb => "_execute_cdb_reply".to_owned(),
+        MessageCode::Other(0x600) => "_log_log_post".to_owned(),
+        _ => format!("{}_{kind}", snake(&format!("{code:?}"))),
     };
-    if let Some(schema) = schemas().find(|schema| schema.name == name) {
+    let versions = match dialect {
+        Dialect::V2 => 2..=4,
+        Dialect::V3 => 3..=4,
+        Dialect::V4 => 4..=4,
+    };
+    let named = |version: u16| schemas().find(|schema| schema.name == format!("ndmp{version}{name}"));
+    if let Some(schema) = versions.into_iter().find_map(named) {
         assert_eq!((schema.recode)(message.body.clone()), Ok(message.body.clone()), "{name}");
     }
 }
@@ -282,7 +302,7 @@ fn completion(kind: u8, work: Option<&Work>) -> Completion {
     match work {
         Some(Work::OpenTape(_)) => Completion::TapeOpened(open(fails).map(|()| DriveStatus::default())),
         Some(Work::OpenRobot(_)) => Completion::RobotOpened(open(fails)),
-        Some(Work::Tape(TapeWork::Read { bytes_max })) => {
+        Some(Work::Tape(TapeWork::Read { bytes_max, .. })) => {
             let record = HostRead::Record(vec![kind; (*bytes_max).min(512) as usize].into());
             let read =
                 [HostRead::Filemark, HostRead::EndOfData, record].into_iter().nth(usize::from(kind >> 1) % 3);
@@ -296,8 +316,8 @@ fn completion(kind: u8, work: Option<&Work>) -> Completion {
         }
         Some(Work::Tape(TapeWork::Cdb(_)) | Work::RobotCdb(_)) => Completion::Cdb(Ok(outcome)),
         Some(Work::Tape(_)) => Completion::Done(host(fails)),
-        Some(Work::Listen) if fails => Completion::Listening(Err("no port".into())),
-        Some(Work::Listen) => Completion::Listening(Ok(vec![address])),
+        Some(Work::Listen(_)) if fails => Completion::Listening(Err("no port".into())),
+        Some(Work::Listen(_)) => Completion::Listening(Ok(vec![address])),
         Some(Work::Connect(_)) if fails => Completion::Connected(Err("refused".into())),
         Some(Work::Connect(_)) => Completion::Connected(Ok(address)),
         Some(Work::AwaitPump) | None => Completion::Waited,
