@@ -68,6 +68,8 @@ def session():
         keep("session", f"backup_{version}", setting + open_tape + window + listen + ends + ask(0xA03) + ask(0xA04) + ask(0x301, b"", b"\0"))
     older = ask(0xA09, u32(1, 1, 0x7F000001, 5001), b"\0") + ask(0xA06, u32(0, 0, 0, 4096), b"\0")
     keep("session", "recover_3", b"\x09" + open_tape + window + older + b"\0\3" + ask(0xA00) + b"\0\6" + ask(0xA04))
+    again = ask(0xA06, u32(0, 0, 0, 4096), b"\x40\3")  # and the pump ends while it waits
+    keep("session", "read_taken_up_by_the_end_of_the_pump", b"\1" + open_tape + window + recover + again + ask(0xA02))
     keep("session", "recover", b"\1" + open_tape + window + recover + b"\0\3" + ask(0xA00) + b"\0\6" + ask(0xA04))
 
 

@@ -377,7 +377,7 @@ fn what_is_out_of_the_drives_full_ejected_or_late_is_copied_by_itself() {
     assert_eq!(dma.write(b"from a DMA"), Error::NoErr);
     assert_eq!(dma.close_tape(), Error::NoErr);
     let plan = bench.site.json(&["copy", "plan", "vault", "--to", "attic"]);
-    assert_eq!(plan[0]["reason"], "not_triggered", "{plan}");
+    assert_eq!(plan[0]["reason"], "in_drive", "{plan}");
     success(&bench.site, &["tape", "move", "vault", "VLT003L8", "slot"]);
     wait_for("copy of what came out", || (bench.state(3) == "verified").then_some(()));
     assert!(read(&bench.tape(3)) == read(&bench.cartridge(3)));
@@ -402,4 +402,19 @@ fn what_failed_is_an_alert_and_is_tried_again_only_when_that_may_help() {
     assert!(is_told && status["copies"][0]["state"] == "failed", "{status}");
     let picture = success(&bench.site, &["status"]);
     assert!(picture.contains("LIBRARY") && picture.contains("attic/VLT001L8"), "{picture}");
+}
+
+#[test]
+fn each_tape_is_looked_at_as_its_own_table_says() {
+    let copies =
+        "[[copy]]\nloader = \"vault\"\nlibrary = \"attic\"\nbarcodes = [\"VLT001*\"]\nverify = \"none\"\n";
+    let bench = Bench::new(2, &format!("{copies}{COPY}"));
+    bench.write(1, MIXED);
+    bench.write(2, MIXED);
+    bench.ready();
+    for (number, state) in [(1, "copied"), (2, "verified")] {
+        // It ends: what is not to be verified is not waited for.
+        let copies = bench.site.json(&["copy", "run", "vault", &barcode(number), "--to", "attic"]);
+        assert_eq!((&copies[0]["state"], &copies[0]["pending"]), (&state.into(), &false.into()));
+    }
 }

@@ -57,7 +57,15 @@ struct Came {
 
 fn device(name: &str, loader: &str) -> Device {
     let model = "TAPESILO LTO 0001".into();
-    Device { name: name.into(), alias: None, loader: loader.into(), model, serial: "S".into(), world_wide_name: 5 }
+    let world_wide_name = Some("5000000000000005".into());
+    Device {
+        name: name.into(),
+        alias: None,
+        loader: loader.into(),
+        model,
+        serial: "S".into(),
+        world_wide_name,
+    }
 }
 
 fn facts(is_strict: bool) -> Facts {
@@ -80,7 +88,8 @@ fn facts(is_strict: bool) -> Facts {
 
 impl Dialogue {
     fn begin(setting: u8) -> Self {
-        let (session, effects) = Session::new(Arc::new(facts(setting & 0x10 != 0)), Box::new(|| [7; CHALLENGE_BYTES]), 1000);
+        let (session, effects) =
+            Session::new(Arc::new(facts(setting & 0x10 != 0)), Box::new(|| [7; CHALLENGE_BYTES]), 1000);
         let medium = if setting & 2 != 0 { MediumStatus::default() } else { MediumStatus::Ready };
         let drive =
             DriveStatus { medium, capacity_bytes: 1000, remaining_bytes: 400, ..DriveStatus::default() };
@@ -149,8 +158,15 @@ impl Dialogue {
             let kind = input.byte();
             if kind & 0x40 != 0 {
                 let event = event(input);
+                let is_awaited =
+                    matches!((&event, came.works.first()), (Event::PumpEnded(_), Some(Work::AwaitPump)));
                 let effects = self.session.on_event(event, &self.live);
-                assert!(self.perform(effects).replies.is_empty(), "an event does not answer a request");
+                let replies = self.perform(effects).replies.len();
+                if is_awaited && self.session.is_ready() {
+                    assert_eq!(replies, 1, "the end of the pump answers what waits for it");
+                    break;
+                }
+                assert_eq!(replies, 0, "an event does not answer a request");
             }
             let completion = completion(kind, came.works.first());
             let effects = self.session.on_completion(completion, &self.live);
@@ -312,9 +328,14 @@ fn completion(kind: u8, work: Option<&Work>) -> Completion {
             Completion::Moved(host(fails).map(|()| *count / 2))
         }
         Some(Work::Tape(TapeWork::Cdb(_)) | Work::RobotCdb(_)) if fails => {
-            Completion::Cdb(Err("gone".into()))
+            let text = "gone".into();
+            Completion::Cdb(Err(if kind & 4 != 0 {
+                CdbFault::TimedOut(text)
+            } else {
+                CdbFault::Failed(text)
+            }))
         }
-        Some(Work::Tape(TapeWork::Cdb(_)) | Work::RobotCdb(_)) => Completion::Cdb(Ok(outcome)),
+        Some(Work::Tape(TapeWork::Cdb(_)) | Work::RobotCdb(_)) => Completion::Cdb(Ok(outcome.into())),
         Some(Work::Tape(_)) => Completion::Done(host(fails)),
         Some(Work::Listen(_)) if fails => Completion::Listening(Err("no port".into())),
         Some(Work::Listen(_)) => Completion::Listening(Ok(vec![address])),

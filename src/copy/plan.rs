@@ -356,7 +356,11 @@ fn consider<'a>(facts: &Facts<'_>, tape: &'a TapeFacts) -> Result<Candidate<'a>,
         return skip(Skip::Empty);
     }
     let entry = observed(facts, tape);
-    let (work, cause, since_unix_s) = work(facts, tape, &entry, is_asked)?;
+    let (work, cause, since_unix_s) = match work(facts, tape, &entry, is_asked) {
+        // What no trigger mends is told before it comes.
+        Err(Verdict::Wait(Wait::NotTriggered)) => return Err(not_triggered(facts, tape)),
+        work => work?,
+    };
     if tape.place == TapePlace::Drive {
         return wait(Wait::InDrive);
     }
@@ -366,6 +370,19 @@ fn consider<'a>(facts: &Facts<'_>, tape: &'a TapeFacts) -> Result<Candidate<'a>,
         return wait(Wait::OutsideHours(facts.schedule.opens_unix_s(facts.now_unix_s)));
     }
     Ok(Candidate { tape, cartridge, work, cause, since_unix_s })
+}
+
+/// A tape that no trigger has come for: why it could not be copied if one came, else that it waits for one.
+fn not_triggered(facts: &Facts<'_>, tape: &TapeFacts) -> Verdict {
+    if tape.place == TapePlace::Drive {
+        return Verdict::Wait(Wait::InDrive);
+    }
+    let fits = matching::cartridge(facts, tape)
+        .and_then(|cartridge| check_cartridge(facts, tape, cartridge, Work::Whole));
+    match fits {
+        Ok(()) => Verdict::Wait(Wait::NotTriggered),
+        Err(skip) => Verdict::Skip(skip),
+    }
 }
 
 /// What is to be done for the tape and why, or why nothing is.

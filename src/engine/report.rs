@@ -10,7 +10,7 @@ use super::facts::words;
 use super::job::{Job, Live};
 use super::library::{Library, Taken};
 use super::now_unix_s;
-use super::survey::{Summary, id, is_pending};
+use super::survey::{Summary, copy_of, id, is_pending};
 use crate::config::Driver;
 use crate::control::{
     AlertReport, CopyProgress, CopyReport, LibraryElementReport, LibraryInventoryReport, LibraryReport,
@@ -259,7 +259,7 @@ fn report(
         state: phase.name().to_owned(),
         pending: job.is_some()
             || is_pending(entry)
-            || (phase == Phase::Copied && is_verified_later(library, tape_loader)),
+            || (phase == Phase::Copied && is_verified_later(library, tape_loader, &line.barcode)),
         cartridge,
         secured_blocks: checkpoint.map_or(0, |checkpoint| checkpoint.block),
         secured_bytes: checkpoint.map_or(0, |checkpoint| checkpoint.record_bytes),
@@ -272,11 +272,11 @@ fn report(
     report
 }
 
-/// Whether what is copied from there is looked at by itself.
-fn is_verified_later(library: &Library, loader: Option<&str>) -> bool {
+/// Whether a copy of that tape is looked at by itself.
+fn is_verified_later(library: &Library, loader: Option<&str>, barcode: &str) -> bool {
     let settings = library.settings();
-    let mut copies = settings.copies.iter().filter(|copy| Some(copy.loader.as_str()) == loader);
-    copies.any(|copy| copy.policy.verification.is_some())
+    let copy = loader.and_then(|loader| copy_of(&settings.copies, loader, barcode));
+    copy.is_some_and(|copy| copy.policy.verification.is_some())
 }
 
 /// What only some states have.

@@ -244,28 +244,34 @@ impl Library {
     }
 }
 
-/// Gives each table the tapes that it selects and no table before it does; the first of a loader gets those that none
-/// selects.
-fn deal(copies: &[Arc<CopyConfig>], mut by_loader: BTreeMap<String, Vec<TapeFacts>>) -> Vec<Table> {
-    let selects = |copy: &CopyConfig, tape: &TapeFacts| {
-        let patterns = &copy.policy.barcodes;
-        patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(&tape.barcode))
-    };
-    let mut tables: Vec<Table> = copies
-        .iter()
-        .map(|copy| {
-            let left = by_loader.remove(&copy.loader).unwrap_or_default();
-            let (mine, left) = left.into_iter().partition(|tape| selects(copy, tape));
-            by_loader.insert(copy.loader.clone(), left);
-            Table { copy: copy.clone(), tapes: mine }
-        })
-        .collect();
-    for (loader, left) in by_loader {
-        if let Some(first) = tables.iter_mut().find(|table| table.copy.loader == loader) {
-            first.tapes.extend(left);
+/// Gives each table the tapes that are its own.
+fn deal(copies: &[Arc<CopyConfig>], by_loader: BTreeMap<String, Vec<TapeFacts>>) -> Vec<Table> {
+    let mut tables: Vec<Table> =
+        copies.iter().map(|copy| Table { copy: copy.clone(), tapes: Vec::new() }).collect();
+    for (loader, tapes) in by_loader {
+        for tape in tapes {
+            let Some(mine) = copy_of(copies, &loader, &tape.barcode) else { continue };
+            if let Some(table) = tables.iter_mut().find(|table| Arc::ptr_eq(&table.copy, mine)) {
+                table.tapes.push(tape);
+            }
         }
     }
     tables
+}
+
+/// The `[[copy]]` that a tape of that loader is copied by: the first that selects it, else the loader's first.
+pub(super) fn copy_of<'a>(
+    copies: &'a [Arc<CopyConfig>],
+    loader: &str,
+    barcode: &str,
+) -> Option<&'a Arc<CopyConfig>> {
+    let selects = |copy: &CopyConfig| {
+        let patterns = &copy.policy.barcodes;
+        patterns.is_empty() || patterns.iter().any(|pattern| pattern.matches(barcode))
+    };
+    let mut of_loader = copies.iter().filter(|copy| copy.loader == loader).peekable();
+    let first = of_loader.peek().copied();
+    of_loader.find(|copy| selects(copy)).or(first)
 }
 
 /// Whether something is still to be done by itself.

@@ -56,3 +56,27 @@ impl From<Result<Vec<u8>, Sense>> for Outcome {
         }
     }
 }
+
+/// The end of a command as it goes to whoever asked, by whatever device: with sense data as bytes, since those of a real device
+/// are passed on as they came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Executed {
+    /// The status, as of [`Outcome`], or another that a real device has sent.
+    pub status: u8,
+    /// Data for the initiator, exactly as long as it is.
+    pub data_in: Vec<u8>,
+    /// How many bytes of the initiator's data were taken.
+    pub data_out_consumed: u32,
+    /// Sense data; empty if there is none.
+    pub sense: Vec<u8>,
+    /// What the initiator's operator is to know beside it.
+    pub remark: Option<String>,
+}
+
+impl From<Outcome> for Executed {
+    fn from(outcome: Outcome) -> Self {
+        let Outcome { status, data_in, data_out_consumed, sense } = outcome;
+        let sense = sense.map(|sense| sense.to_bytes().to_vec()).unwrap_or_default();
+        Self { status, data_in, data_out_consumed, sense, remark: None }
+    }
+}

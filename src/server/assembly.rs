@@ -196,7 +196,7 @@ fn device(
         loader: config.name.clone(),
         model: product.model(),
         serial,
-        world_wide_name,
+        world_wide_name: Some(format!("{world_wide_name:016x}")),
     }
 }
 

@@ -149,7 +149,7 @@ fn what_is_urgent_goes_first_then_what_waits_longest() {
 #[test]
 fn each_reason_not_to_copy_is_given() {
     type Alter = fn(&mut World);
-    let cases: [(Alter, Verdict); 24] = [
+    let cases: [(Alter, Verdict); 26] = [
         (|w| w.policy.barcodes = vec!["VLT9*".parse().unwrap()], skip(Skip::NotSelected)),
         (|w| w.tapes[0].extent.blocks = 0, skip(Skip::Empty)),
         (|w| w.tapes[0].place = TapePlace::Drive, Verdict::Wait(Wait::InDrive)),
@@ -187,6 +187,21 @@ fn each_reason_not_to_copy_is_given() {
             skip(Skip::NoCartridge),
         ),
         (|w| w.entries.clear(), Verdict::Wait(Wait::NotTriggered)),
+        (
+            |w| {
+                w.entries.clear();
+                w.library.cartridges.clear();
+            },
+            skip(Skip::NoCartridge),
+        ),
+        (
+            |w| {
+                w.entries.clear();
+                w.policy.matching = Match::Slot;
+                w.tapes[0].place = TapePlace::Drive;
+            },
+            Verdict::Wait(Wait::InDrive),
+        ),
         (
             |w| {
                 let copying =

@@ -96,15 +96,8 @@ impl Session {
 /// One device, one capability entry (DMAs read the first only).
 fn info(device: &Device, attr: u32, execute_cdb: &str) -> DeviceInfo {
     let pval = |name: &str, value: &str| Pval { name: name.into(), value: value.into() };
-    let capability = DeviceCapability {
-        device: device.shown_name().into(),
-        attr,
-        capability: vec![
-            pval("EXECUTE_CDB", execute_cdb),
-            pval("SERIAL_NUMBER", &device.serial),
-            pval("WORLD_WIDE_NAME", &format!("{:016x}", device.world_wide_name)),
-        ]
-        .into(),
-    };
+    let mut told = vec![pval("EXECUTE_CDB", execute_cdb), pval("SERIAL_NUMBER", &device.serial)];
+    told.extend(device.world_wide_name.as_ref().map(|name| pval("WORLD_WIDE_NAME", name)));
+    let capability = DeviceCapability { device: device.shown_name().into(), attr, capability: told.into() };
     DeviceInfo { model: device.model.as_str().into(), caplist: vec![capability].into() }
 }

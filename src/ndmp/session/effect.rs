@@ -5,7 +5,7 @@
 
 use crate::mover::{Progress, Start};
 use crate::ndmp::framing::Frame;
-use crate::scsi::outcome::Outcome;
+use crate::scsi::outcome::Executed;
 use crate::vtl::drive::{DriveStatus, HostError, HostRead, MarkRule, Motion};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -119,7 +119,7 @@ pub enum Completion {
     /// A motion, with its residual count.
     Moved(Result<u32, HostError>),
     /// A CDB; an error is a fault of the transport, not of the command.
-    Cdb(Result<Outcome, String>),
+    Cdb(Result<Executed, CdbFault>),
     /// The listener is open at these addresses, the preferred one first.
     Listening(Result<Vec<SocketAddr>, String>),
     /// The data connection stands; the peer's address.
@@ -131,9 +131,18 @@ pub enum Completion {
 /// Why a device could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenFault {
-    /// Another session has it; who.
+    /// Somebody else has it; who.
     Busy(String),
     /// It does not work.
+    Failed(String),
+}
+
+/// Why a CDB has no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CdbFault {
+    /// There was none in time: it may have been executed or not.
+    TimedOut(String),
+    /// Anything else.
     Failed(String),
 }
 

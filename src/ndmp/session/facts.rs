@@ -40,8 +40,8 @@ pub struct Device {
     pub model: String,
     /// The serial number of VPD page 80h.
     pub serial: String,
-    /// The NAA identifier of VPD page 83h.
-    pub world_wide_name: u64,
+    /// The NAA identifier of VPD page 83h in hexadecimal digits, if it has one.
+    pub world_wide_name: Option<String>,
 }
 
 impl Device {

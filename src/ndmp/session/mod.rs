@@ -24,7 +24,7 @@ mod version;
 
 pub use auth::{CHALLENGE_BYTES, md5_digest};
 pub use connect::locked_out as locked_out_text;
-pub use effect::{Cdb, Completion, Effect, Event, Family, Live, OpenFault, TapeWork, Work};
+pub use effect::{Cdb, CdbFault, Completion, Effect, Event, Family, Live, OpenFault, TapeWork, Work};
 pub use facts::{Device, Facts, Identity};
 
 use crate::mover::{Mode, Mover, Phase, ReadRange};

@@ -3,14 +3,14 @@
 //! It must not know any CDB: it checks the envelope, `crate::scsi` the contents. CHECK CONDITION is a success here,
 //! with the status and the sense in the reply (3.3.2.6).
 
-use super::effect::{Cdb, Completion, Effect, OpenFault, Work};
+use super::effect::{Cdb, CdbFault, Completion, Effect, OpenFault, Work};
 use super::{Answer, Fault, OpenDevice, PendingKind, RequestHead, Session};
 use crate::ndmp::wire::limits::CDB_DATA_MAX_BYTES;
 use crate::ndmp::wire::{
     Error, ExecuteCdbReply, ExecuteCdbRequest, SCSI_DATA_IN, SCSI_DATA_OUT, ScsiCloseReply,
     ScsiGetStateReply, ScsiOpenReply, ScsiOpenRequest, ScsiResetDeviceReply, v3,
 };
-use crate::scsi::outcome::Outcome;
+use crate::scsi::outcome::Executed;
 
 impl Session {
     /// SCSI_OPEN (3.3.2.1). Several sessions may have a robot open: DMAs hold it through a job.
@@ -96,8 +96,17 @@ impl Session {
 
     pub(super) fn cdb_executed(&mut self, head: RequestHead, completion: Completion) {
         match completion {
-            Completion::Cdb(Ok(outcome)) => self.reply(head, &executed(outcome)),
-            Completion::Cdb(Err(text)) => {
+            Completion::Cdb(Ok(mut executed)) => {
+                let remark = executed.remark.take();
+                self.reply(head, &reply(executed));
+                if let Some(remark) = remark {
+                    self.log_warning(&remark, head);
+                }
+            }
+            Completion::Cdb(Err(CdbFault::TimedOut(text))) => {
+                self.fail::<ExecuteCdbReply>(head, &Fault::new(Error::Timeout, text));
+            }
+            Completion::Cdb(Err(CdbFault::Failed(text))) => {
                 self.fail::<ExecuteCdbReply>(head, &Fault::new(Error::Io, text));
             }
             _ => self.fail::<ExecuteCdbReply>(head, &mismatch()),
@@ -159,14 +168,13 @@ pub(super) fn envelope(request: ExecuteCdbRequest) -> Result<Cdb, Fault> {
     })
 }
 
-fn executed(outcome: Outcome) -> ExecuteCdbReply {
-    let ext_sense = outcome.sense.map(|sense| sense.to_bytes().to_vec()).unwrap_or_default();
+fn reply(executed: Executed) -> ExecuteCdbReply {
     ExecuteCdbReply {
         error: Error::NoErr,
-        status: outcome.status,
-        dataout_len: outcome.data_out_consumed,
-        datain: outcome.data_in.into(),
-        ext_sense: ext_sense.into(),
+        status: executed.status,
+        dataout_len: executed.data_out_consumed,
+        datain: executed.data_in.into(),
+        ext_sense: executed.sense.into(),
     }
 }
 

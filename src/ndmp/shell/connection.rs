@@ -5,20 +5,19 @@
 //! ends, however it ends, dropping its fields closes the device and frees it.
 
 use super::data::{DataConnection, Task, connect};
+use super::device::{Device, OpenRobot, OpenTape};
 use super::meter;
-use super::nexus::{self, AtWork, Nexuses, SharedNexus};
+use super::nexus::Nexuses;
 use super::registry::SessionEntry;
 use super::socket::{WRITE_TIMEOUT, prepare_control, receive, send};
 use super::trace::Tracer;
-use super::{DriveUnit, RobotUnit, Shared, World, told_to_stop, work};
+use super::{RobotUnit, Shared, World, told_to_stop};
 use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::{
-    CHALLENGE_BYTES, Cdb, Completion, Effect, Event, Live, OpenFault, Session, Work, locked_out_text,
+    CHALLENGE_BYTES, CdbFault, Completion, Effect, Event, Live, OpenFault, Session, Work, locked_out_text,
 };
 use crate::ndmp::wire::limits::{MESSAGE_BEFORE_LOGIN_MAX_BYTES, MESSAGE_MAX_BYTES};
-use crate::scsi::personality::Personality;
-use crate::vtl::drive::{DriveLease, Holder, NotAcquired, Notice};
-use crate::vtl::loader::{Loader, RobotLease};
+use crate::vtl::drive::{DriveStatus, Holder, Notice};
 use bytes::BytesMut;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -38,21 +37,10 @@ const RECORD_INTERVAL_BEFORE_LOGIN: Duration = Duration::from_millis(10);
 const RECORD_TIMEOUT: Duration = Duration::from_secs(120);
 /// Once the server is being stopped, such a peer is waited for no longer than this.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an open waits for a drive whose last holder is just leaving.
-const BUSY_WAIT: Duration = Duration::from_millis(500);
-const RELEASE_WAIT: Duration = Duration::from_secs(30);
 /// How long a MOVER_READ waits for the end of the one before.
 const PUMP_WAIT: Duration = Duration::from_millis(50);
-const BUSY_POLL: Duration = Duration::from_millis(5);
 /// How much is read from the socket at once at least.
 const READ_BYTES: usize = 16 * 1024;
-
-/// The device a session has open.
-enum Device {
-    None,
-    Tape { lease: DriveLease, personality: Arc<Personality>, nexus: SharedNexus },
-    Robot { lease: RobotLease, personality: Arc<Personality>, nexus: SharedNexus },
-}
 
 /// What a piece of work brings: the session's part, and what the shell takes over before.
 enum Done {
@@ -226,6 +214,10 @@ impl Connection {
             Turn::Pumped(pumped) => {
                 let ended = self.data.park(pumped);
                 let effects = self.raise(Event::PumpEnded(ended));
+                // A MOVER_READ that waited for this end is answered: nothing is left to wait for.
+                if self.session.is_ready() {
+                    self.work = None;
+                }
                 self.watch_if_idle(&effects);
                 effects
             }
@@ -257,11 +249,8 @@ impl Connection {
         let completion = match done {
             Done::Completed(completion) => completion,
             Done::Opened(device, completion) => {
-                if let Device::Tape { lease, .. } = &device {
-                    let mut notices = lease.drive().keeper().notices();
-                    // What was said before is news to this session.
-                    notices.mark_changed();
-                    self.notices = Some(notices);
+                if let Device::Tape(tape) = &device {
+                    self.notices = Some(tape.notices());
                 }
                 self.device = device;
                 completion
@@ -324,8 +313,8 @@ impl Connection {
                 Effect::Send(frame) => self.send(frame).await?,
                 Effect::Work(work) => self.begin(work).await,
                 Effect::Pump { start, progress } => match &self.device {
-                    Device::Tape { lease, .. } => self.data.start(lease, start, progress),
-                    Device::None | Device::Robot { .. } => {
+                    Device::Tape(tape) => self.data.start(tape, start, progress),
+                    Device::None | Device::Robot(_) => {
                         tracing::error!("a pump was asked for without an open drive");
                     }
                 },
@@ -335,8 +324,8 @@ impl Connection {
                     self.notices = None;
                 }
                 Effect::ResetRobot => {
-                    if let Device::Robot { lease, nexus, .. } = &self.device {
-                        nexus::reset(lease.loader(), nexus);
+                    if let Device::Robot(robot) = &self.device {
+                        robot.reset();
                     }
                 }
                 Effect::Authenticated => {
@@ -370,34 +359,23 @@ impl Connection {
             (Work::OpenTape(index), _) => {
                 let unit = self.world.drives[index].clone();
                 let nexus = nexuses.drive(index, &unit.drive);
-                Box::pin(open_tape(unit, holder(&self.entry), nexus))
+                let holder = holder(&self.entry);
+                Box::pin(async { opened(OpenTape::open(unit, holder, nexus).await) })
             }
             (Work::OpenRobot(index), _) => {
                 let RobotUnit { loader, personality } = &self.world.robots[index];
                 let done = match loader.open_robot(&holder(&self.entry)) {
                     Ok(lease) => {
-                        let personality = personality.clone();
                         let nexus = nexuses.robot(index, loader);
-                        let device = Device::Robot { lease, personality, nexus };
-                        Done::Opened(device, Completion::RobotOpened(Ok(())))
+                        let robot = OpenRobot { lease, personality: personality.clone(), nexus };
+                        Done::Opened(Device::Robot(robot), Completion::RobotOpened(Ok(())))
                     }
                     Err(error) => Completion::RobotOpened(Err(OpenFault::Failed(error.to_string()))).into(),
                 };
                 Box::pin(async { done })
             }
-            (Work::Tape(tape_work), Device::Tape { lease, personality, nexus }) => {
-                let (personality, nexus) = (personality.clone(), nexus.clone());
-                let running =
-                    lease.run(move |drive| work::perform(drive, &personality.drive, &nexus, tape_work));
-                Box::pin(async move {
-                    let gone = |error: crate::vtl::drive::DriveGone| Completion::Cdb(Err(error.to_string()));
-                    running.await.unwrap_or_else(gone).into()
-                })
-            }
-            (Work::RobotCdb(cdb), Device::Robot { lease, personality, nexus }) => {
-                let (loader, personality) = (lease.loader().clone(), personality.clone());
-                Box::pin(execute_robot(nexuses.at_work(), loader, personality, nexus.clone(), cdb))
-            }
+            (Work::Tape(work), Device::Tape(tape)) => completed(tape.perform(work)),
+            (Work::RobotCdb(cdb), Device::Robot(robot)) => completed(robot.execute(nexuses.at_work(), cdb)),
             (Work::Listen(family), _) => {
                 let addresses = self.data.listen(&self.world.data, self.local, self.peer(), family).await;
                 let completion = Completion::Listening(addresses);
@@ -415,7 +393,7 @@ impl Connection {
             }),
             (Work::Tape(_) | Work::RobotCdb(_), _) => {
                 let text = "internal fault: the device is not open".to_owned();
-                Box::pin(async { Completion::Cdb(Err(text)).into() })
+                Box::pin(async { Completion::Cdb(Err(CdbFault::Failed(text))).into() })
             }
         };
         self.work = Some(task);
@@ -454,10 +432,10 @@ impl Connection {
         }
     }
 
-    fn drive_status(&self) -> Option<crate::vtl::drive::DriveStatus> {
+    fn drive_status(&self) -> Option<DriveStatus> {
         match &self.device {
-            Device::Tape { lease, .. } => Some(lease.drive().status()),
-            Device::None | Device::Robot { .. } => None,
+            Device::Tape(tape) => Some(tape.status()),
+            Device::None | Device::Robot(_) => None,
         }
     }
 
@@ -501,48 +479,19 @@ fn holder(entry: &SessionEntry) -> Holder {
     Holder { session: entry.id, peer: entry.peer.to_string() }
 }
 
-/// Takes the drive; waits a moment for one whose holder is just leaving. One that another initiator has reserved is busy.
-async fn open_tape(unit: DriveUnit, holder: Holder, nexus: SharedNexus) -> Done {
-    let DriveUnit { drive, personality } = unit;
-    let begun = Instant::now();
-    loop {
-        let occupied = match drive.acquire(&holder) {
-            Ok(lease) => {
-                let asking = nexus.clone();
-                let fault = match lease.run(move |drive| work::open(drive, &asking)).await {
-                    Ok(None) => {
-                        let completion = Completion::TapeOpened(Ok(drive.status()));
-                        return Done::Opened(Device::Tape { lease, personality, nexus }, completion);
-                    }
-                    Ok(Some(other)) => OpenFault::Busy(nexus::host(other)),
-                    Err(gone) => OpenFault::Failed(gone.to_string()),
-                };
-                return Completion::TapeOpened(Err(fault)).into();
-            }
-            Err(NotAcquired::Occupied(occupied)) => occupied,
-            Err(retired @ NotAcquired::Retired) => {
-                return Completion::TapeOpened(Err(OpenFault::Failed(retired.to_string()))).into();
-            }
-        };
-        let patience = if occupied.is_releasing { RELEASE_WAIT } else { BUSY_WAIT };
-        if begun.elapsed() >= patience {
-            return Completion::TapeOpened(Err(OpenFault::Busy(occupied.by.to_string()))).into();
+/// What came of opening a drive.
+fn opened(opened: Result<OpenTape, OpenFault>) -> Done {
+    match opened {
+        Ok(tape) => {
+            let completion = Completion::TapeOpened(Ok(tape.status()));
+            Done::Opened(Device::Tape(tape), completion)
         }
-        tokio::time::sleep(BUSY_POLL).await;
+        Err(fault) => Completion::TapeOpened(Err(fault)).into(),
     }
 }
 
-/// The robot may wait for drives, so its commands run on a thread that may block.
-async fn execute_robot(
-    at_work: AtWork,
-    loader: Arc<Loader>,
-    personality: Arc<Personality>,
-    nexus: SharedNexus,
-    cdb: Cdb,
-) -> Done {
-    let executed =
-        tokio::task::spawn_blocking(move || at_work.execute(&loader, &personality, &nexus, &cdb)).await;
-    Completion::Cdb(executed.map_err(|error| format!("internal fault in the robot: {error}"))).into()
+fn completed(work: Task<Completion>) -> Task<Done> {
+    Box::pin(async { work.await.into() })
 }
 
 async fn optional<T>(task: &mut Option<Task<T>>) -> T {

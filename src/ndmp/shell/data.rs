@@ -4,6 +4,7 @@
 //! they are parked here. It must not know what a mover's states mean. The pumps are `crate::mover::pump`.
 
 use super::DataSettings;
+use super::device::OpenTape;
 use super::socket::prepare_data;
 use crate::access::peers::DataPeers;
 use crate::mover::pump::{
@@ -11,7 +12,7 @@ use crate::mover::pump::{
 };
 use crate::mover::{End, Ended, Progress, Start};
 use crate::ndmp::session::Family;
-use crate::vtl::drive::DriveLease;
+use crate::vtl::drive::RecordPort;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr};
@@ -38,6 +39,47 @@ enum Carry {
 pub(super) struct Pumped {
     pub(super) ended: Ended,
     carry: Carry,
+}
+
+/// What a pump is to do, for the drive's thread.
+pub(super) struct PumpJob {
+    socket: Arc<std::net::TcpStream>,
+    carry: Carry,
+    start: Start,
+    progress: Progress,
+    control: PumpControl,
+}
+
+impl PumpJob {
+    /// Pumps until something ends it.
+    pub(super) fn run(self, drive: &mut impl RecordPort) -> Pumped {
+        let PumpJob { socket, carry, start, progress, control } = self;
+        if let Err(error) = socket.set_nonblocking(false) {
+            let end = End::Internal(format!("the data connection cannot be used: {error}"));
+            return Pumped { ended: Ended { end, ..lost(progress) }, carry };
+        }
+        let mut socket = &*socket;
+        match start {
+            Start::Backup { record_bytes, window_left_bytes } => {
+                let mut carry = match carry {
+                    Carry::Backup(carry) => carry,
+                    Carry::Fresh | Carry::Recover(_) => BackupCarry::new(record_bytes),
+                };
+                let job = BackupJob { window_left_bytes, progress, control };
+                let ended = run_backup(drive, &mut socket, &mut carry, job);
+                Pumped { ended, carry: Carry::Backup(carry) }
+            }
+            Start::Recover { record_bytes, window, range } => {
+                let mut carry = match carry {
+                    Carry::Recover(carry) => carry,
+                    Carry::Fresh | Carry::Backup(_) => RecoverCarry::new(record_bytes),
+                };
+                let job = RecoverJob { window, range, progress, control };
+                let ended = run_recover(drive, &mut socket, &mut carry, job);
+                Pumped { ended, carry: Carry::Recover(carry) }
+            }
+        }
+    }
 }
 
 /// A session's data connection.
@@ -111,7 +153,7 @@ impl DataConnection {
     }
 
     /// Starts the pump on the drive's thread.
-    pub(super) fn start(&mut self, lease: &DriveLease, start: Start, progress: Progress) {
+    pub(super) fn start(&mut self, tape: &OpenTape, start: Start, progress: Progress) {
         self.peer_gone = None;
         let Some(Stream { socket, carry }) = self.stream.as_mut() else {
             tracing::error!("a pump was asked for without a data connection");
@@ -120,20 +162,11 @@ impl DataConnection {
         let control = PumpControl::default();
         control.progress.set(progress);
         self.control = Some(control.clone());
-        let socket = socket.clone();
         let carry = std::mem::replace(carry, Carry::Fresh);
-        let failed = lost(progress);
-        let running = lease.run(move |drive| match socket.set_nonblocking(false) {
-            Ok(()) => pump(drive, &socket, carry, start, progress, control),
-            Err(error) => {
-                let end = End::Internal(format!("the data connection cannot be used: {error}"));
-                Pumped { ended: Ended { end, ..lost(progress) }, carry }
-            }
-        });
-        self.pump =
-            Some(Box::pin(
-                async move { running.await.unwrap_or(Pumped { ended: failed, carry: Carry::Fresh }) },
-            ));
+        let running = tape.pump(PumpJob { socket: socket.clone(), carry, start, progress, control });
+        self.pump = Some(Box::pin(async move {
+            running.await.unwrap_or_else(|| Pumped { ended: lost(progress), carry: Carry::Fresh })
+        }));
     }
 
     /// Parks what the pump brought back.
@@ -234,37 +267,6 @@ async fn wait_for_close(socket: TcpStream) {
     match socket.peek(&mut byte).await {
         Ok(0) | Err(_) => {}
         Ok(_) => std::future::pending().await,
-    }
-}
-
-fn pump(
-    drive: &mut crate::vtl::drive::Drive,
-    socket: &std::net::TcpStream,
-    carry: Carry,
-    start: Start,
-    progress: Progress,
-    control: PumpControl,
-) -> Pumped {
-    let mut socket = socket;
-    match start {
-        Start::Backup { record_bytes, window_left_bytes } => {
-            let mut carry = match carry {
-                Carry::Backup(carry) => carry,
-                Carry::Fresh | Carry::Recover(_) => BackupCarry::new(record_bytes),
-            };
-            let job = BackupJob { window_left_bytes, progress, control };
-            let ended = run_backup(drive, &mut socket, &mut carry, job);
-            Pumped { ended, carry: Carry::Backup(carry) }
-        }
-        Start::Recover { record_bytes, window, range } => {
-            let mut carry = match carry {
-                Carry::Recover(carry) => carry,
-                Carry::Fresh | Carry::Backup(_) => RecoverCarry::new(record_bytes),
-            };
-            let job = RecoverJob { window, range, progress, control };
-            let ended = run_recover(drive, &mut socket, &mut carry, job);
-            Pumped { ended, carry: Carry::Recover(carry) }
-        }
     }
 }
 

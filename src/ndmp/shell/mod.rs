@@ -1,12 +1,13 @@
 //! The shell around sessions: sockets, time, and the threads that do what a session's effects ask for.
 //!
-//! `connection` runs one control connection, `data` its data connection, `work` what is done on the drive's thread,
+//! `connection` runs one control connection, `data` its data connection, `device` has what it has open, `work` what is done on the drive's thread,
 //! `registry` who is connected (`meter`: how fast it moves data), `trace` writes down what
 //! is said, `listener` takes new ones, `socket` how they are set up and written to. It must not decide anything of the protocol: that is
 //! `ndmp::session`.
 
 mod connection;
 mod data;
+mod device;
 mod listener;
 mod meter;
 mod nexus;

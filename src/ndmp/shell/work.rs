@@ -27,7 +27,7 @@ pub(super) fn perform(
         TapeWork::Terminate => Completion::Done(drive.host_terminate()),
         TapeWork::Cdb(cdb) => {
             let mut nexus = nexus.lock().unwrap_or_else(PoisonError::into_inner);
-            Completion::Cdb(Ok(execute(drive, personality, &mut nexus, &cdb)))
+            Completion::Cdb(Ok(execute(drive, personality, &mut nexus, &cdb).into()))
         }
     }
 }

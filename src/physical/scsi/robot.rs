@@ -107,6 +107,7 @@ impl Robot {
         }
         elements.sort_by_key(|element: &Element| element.address);
         elements.dedup_by_key(|element| element.address);
+        take_silence_for_access(&mut elements);
         Ok(Inventory { elements })
     }
 
@@ -128,6 +129,14 @@ fn has_no_page(fault: &Fault) -> bool {
     matches!(fault.kind, FaultKind::IllegalRequest | FaultKind::Unsupported | FaultKind::Nonsense)
 }
 
+/// A robot that says of no place that it can reach it (tgt's) does not tell: then a move tells. One that says so of any means
+/// what it says of the others.
+fn take_silence_for_access(elements: &mut [Element]) {
+    if !elements.iter().any(|element| element.is_accessible) {
+        elements.iter_mut().for_each(|element| element.is_accessible = true);
+    }
+}
+
 fn element(report: Report, kind: ElementKind, serials: &[(u16, String)]) -> Element {
     let drive_serial = serials.iter().find(|(address, _)| *address == report.address);
     Element {
@@ -141,5 +150,27 @@ fn element(report: Report, kind: ElementKind, serials: &[(u16, String)]) -> Elem
         drive_serial: drive_serial
             .map(|(_, serial)| serial.clone())
             .filter(|_| kind == ElementKind::DataTransfer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn element(address: u16, is_accessible: bool) -> Element {
+        let kind = ElementKind::Storage;
+        let (barcode, source, exception, drive_serial) = (None, None, None, None);
+        Element { address, kind, is_full: true, barcode, source, is_accessible, exception, drive_serial }
+    }
+
+    #[test]
+    fn a_robot_that_never_says_what_it_can_reach_is_not_believed_to_reach_nothing() {
+        for (told, meant) in
+            [([false, false], [true, true]), ([true, false], [true, false]), ([true, true], [true, true])]
+        {
+            let mut elements = [element(1, told[0]), element(2, told[1])];
+            take_silence_for_access(&mut elements);
+            assert_eq!(elements.map(|element| element.is_accessible), meant, "{told:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::ndmp::framing::{Decoder, Frame};
 use crate::ndmp::session::*;
 use crate::ndmp::wire::*;
 use crate::ndmp::xdr::{self, Wire};
-use crate::scsi::outcome::{Outcome, STATUS_GOOD};
+use crate::scsi::outcome::Executed;
 use crate::tape::Position;
 use crate::vtl::drive::{DriveStatus, HostRead, MediumStatus};
 use bytes::BytesMut;
@@ -117,7 +117,7 @@ impl World {
         if let Some(completion) = self.next.pop_front() {
             return completion;
         }
-        let good = Outcome { status: STATUS_GOOD, data_in: Vec::new(), data_out_consumed: 0, sense: None };
+        let good = Executed::default();
         match work {
             Work::OpenTape(_) => Completion::TapeOpened(Ok(self.drive.clone())),
             Work::OpenRobot(_) => Completion::RobotOpened(Ok(())),
@@ -162,7 +162,7 @@ fn device(name: &str, alias: Option<&str>, loader: &str) -> Device {
         loader: loader.into(),
         model: "TAPESILO LTO 0001".into(),
         serial: format!("S-{name}"),
-        world_wide_name: 0x3567_89ab_cdef_0001,
+        world_wide_name: Some("356789abcdef0001".to_owned()),
     }
 }
 

@@ -180,11 +180,11 @@ fn check_condition_is_a_success_with_sense() {
     assert_eq!(open_robot(&mut bench, "vault_robot"), Error::NoErr);
     let request = ExecuteCdbRequest { cdb: vec![0; 6].into(), ..Default::default() };
     let outcome = Outcome::from(Err::<Vec<u8>, _>(Sense::FILEMARK));
-    bench.world.next.push_back(Completion::Cdb(Ok(outcome)));
+    bench.world.next.push_back(Completion::Cdb(Ok(outcome.into())));
     let reply: ExecuteCdbReply = bench.ask(MessageCode::ScsiExecuteCdb, &request);
     assert_eq!((reply.error, reply.status), (Error::NoErr, STATUS_CHECK_CONDITION));
     assert_eq!((reply.ext_sense.len(), reply.ext_sense[0] & 0x7f), (18, 0x70), "fixed format");
-    bench.world.next.push_back(Completion::Cdb(Err("the thread is gone".into())));
+    bench.world.next.push_back(Completion::Cdb(Err(CdbFault::Failed("the thread is gone".into()))));
     let deeds = bench.send(MessageCode::ScsiExecuteCdb, &request);
     assert_eq!((deeds.error(), deeds.log().0), (Error::Io, "the thread is gone".into()));
 }

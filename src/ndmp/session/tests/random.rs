@@ -99,7 +99,7 @@ fn failure(number: u8) -> Completion {
     match number {
         0 => Completion::Done(Err(HostError::EarlyWarning)),
         1 => Completion::Read(Ok(HostRead::Filemark)),
-        2 => Completion::Cdb(Err("gone".into())),
+        2 => Completion::Cdb(Err(CdbFault::Failed("gone".into()))),
         3 => Completion::Listening(Err("no port".into())),
         _ => Completion::TapeOpened(Err(OpenFault::Busy("session 1".into()))),
     }
