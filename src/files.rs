@@ -5,7 +5,7 @@
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
@@ -21,6 +21,28 @@ pub(crate) fn open_file(options: &mut OpenOptions, path: &Path) -> io::Result<Fi
         }
     })?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is not a regular file")) }
+}
+
+/// An exclusive lock (flock(2)) on a file or directory that is free again at the very moment when this is dropped.
+///
+/// Closing alone would not do: a process that another thread forked just then holds the same open file until it is
+/// another program, and the lock with it.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Lock {
+    /// Locks the open file behind `file`, at once or not at all.
+    pub(crate) fn take(file: File) -> Result<Lock, TryLockError> {
+        file.try_lock()?;
+        Ok(Lock(file))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked is unlocked by being closed.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Writes a file anew, never through what stands there, and makes its content durable. Its name is durable after
@@ -54,4 +76,22 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
 /// Makes the names in `directory` durable.
 pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_where_it_is_dropped_though_a_forked_process_still_has_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = File::open(directory.path()).unwrap();
+        let inherited = file.try_clone().unwrap();
+        let lock = Lock::take(file).unwrap();
+        let again = || Lock::take(File::open(directory.path()).unwrap());
+        assert!(matches!(again(), Err(TryLockError::WouldBlock)));
+        drop(lock);
+        again().unwrap();
+        drop(inherited);
+    }
 }

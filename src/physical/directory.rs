@@ -15,11 +15,10 @@ mod drive;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use self::drive::DirectoryDrive;
@@ -27,7 +26,7 @@ use super::drive::PhysicalDrive;
 use super::fault::{Fault, FaultKind};
 use super::library::{Element, Identity, Inventory, Library};
 use super::limit::Cancel;
-use crate::files::{open_file, remove_if_there, sync_directory, write_anew};
+use crate::files::{Lock, open_file, remove_if_there, sync_directory, write_anew};
 use crate::tape::{self, NewTape};
 use crate::vtl::element::{ElementCounts, ElementLayout, Place};
 
@@ -182,11 +181,10 @@ impl DirectoryLibrary {
     }
 
     /// One change at a time, also by other processes. Who holds it is done in a moment.
-    fn lock(&self, action: &str) -> Result<File, Fault> {
-        let open = || -> io::Result<File> {
+    fn lock(&self, action: &str) -> Result<Lock, Fault> {
+        let open = || -> io::Result<Lock> {
             let file = open_file(OpenOptions::new().read(true), &self.root.join(FILE))?;
-            flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-            Ok(file)
+            Ok(Lock::take(file)?)
         };
         open().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => {

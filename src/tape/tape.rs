@@ -2,13 +2,11 @@
 //!
 //! All that tapes do stands in `medium.rs` and `seek.rs`; this only counts and passes on.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
-
-use rustix::fs::{FlockOperation, flock};
 
 use super::attributes::{self, HostAttribute};
 use super::codec::Compression;
@@ -22,7 +20,7 @@ use super::position::Position;
 use super::recovery::Tail;
 use super::seek::{Spaced, Stop};
 use super::storage::{FileStorage, Storage};
-use crate::files::{open_file, sync_directory};
+use crate::files::{Lock, open_file, sync_directory};
 
 pub(super) const DATA: &str = "data";
 pub(super) const INDEX: &str = "index";
@@ -79,17 +77,17 @@ pub fn inspect(directory: &Path) -> Result<Summary, TapeError> {
     })
 }
 
-/// Locks the tape in `directory` without opening it, until the file is dropped; gives its label, too. For whoever is
+/// Locks the tape in `directory` without opening it, until the lock is dropped; gives its label, too. For whoever is
 /// about to rename or destroy it.
 ///
 /// # Errors
 /// [`TapeError::Locked`] if it is open, and why its files cannot be used.
-pub fn hold(directory: &Path) -> Result<(Label, File), TapeError> {
+pub fn hold(directory: &Path) -> Result<(Label, Lock), TapeError> {
     let barcode = label::load(directory)?.barcode;
     let file = open_log(&barcode, &directory.join(DATA), OpenOptions::new().read(true))?;
-    lock(&barcode, &file)?;
+    let lock = lock(&barcode, file)?;
     // Read again under the lock: the owner before us may just have written it.
-    Ok((label::load(directory)?, file))
+    Ok((label::load(directory)?, lock))
 }
 
 /// Sets or clears the write protection of the tape in `directory`, durably.
@@ -109,6 +107,8 @@ pub struct Tape {
     attributes: Result<Vec<HostAttribute>, String>,
     pub(super) medium: Medium<FileStorage, FileStorage>,
     is_closed: bool,
+    /// Behind `medium`: fields are dropped in their order, and nothing is written any more when others may open it.
+    _lock: Lock,
 }
 
 impl Tape {
@@ -133,7 +133,8 @@ impl Tape {
         let tape: Arc<str> = label.barcode.as_str().into();
         let path = directory.join(DATA);
         let (file, read_only) = open_to_write(&tape, &path)?;
-        lock(&tape, &file)?;
+        let again = file.try_clone().map_err(|source| io_error(&tape, "lock its log", source))?;
+        let lock = lock(&tape, again)?;
         // Read again under the lock: the owner before us may just have written it.
         label = label::load(directory)?;
         let reserve_end = reserve_end(label.capacity_bytes);
@@ -167,7 +168,7 @@ impl Tape {
         let attributes = attributes::load(directory, label.uuid).inspect_err(|reason| {
             tracing::warn!(tape = %tape, %reason, "what initiators have noted on it is lost; its data is not concerned");
         });
-        Ok(Tape { directory: directory.to_owned(), label, attributes, medium, is_closed: false })
+        Ok(Tape { directory: directory.to_owned(), label, attributes, medium, is_closed: false, _lock: lock })
     }
 
     /// The label, with the counters of this load so far.
@@ -473,12 +474,11 @@ pub(super) fn open_log(tape: &str, path: &Path, options: &mut OpenOptions) -> Re
     })
 }
 
-fn lock(tape: &str, file: &File) -> Result<(), TapeError> {
-    match flock(file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(()),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(TapeError::Locked { tape: tape.to_owned() }),
-        Err(errno) => Err(io_error(tape, "lock its log", errno.into())),
-    }
+fn lock(tape: &str, file: File) -> Result<Lock, TapeError> {
+    Lock::take(file).map_err(|error| match error {
+        TryLockError::WouldBlock => TapeError::Locked { tape: tape.to_owned() },
+        TryLockError::Error(source) => io_error(tape, "lock its log", source),
+    })
 }
 
 /// Opens the index file; without one the tape works all the same, only slower to load.

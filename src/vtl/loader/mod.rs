@@ -45,7 +45,7 @@ use super::generation::Generation;
 use super::inventory::{Cartridges, FoundTape, InventoryChange, NewCartridge, reconcile};
 use super::slots::file::{self, SlotFileError};
 use super::slots::{Entry, SlotMap};
-use crate::files::open_file;
+use crate::files::{Lock, open_file};
 
 /// The file whose lock says that a process has the loader open.
 pub const LOCK_NAME: &str = "lock";
@@ -573,16 +573,15 @@ fn guard<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn lock_directory(directory: &Path) -> Result<File, LoaderError> {
+fn lock_directory(directory: &Path) -> Result<Lock, LoaderError> {
     fs::create_dir_all(directory).map_err(io_error("create", directory))?;
     let path = directory.join(LOCK_NAME);
     let lock =
         open_file(File::options().create(true).append(true), &path).map_err(io_error("open", &path))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(LoaderError::InUse { directory: directory.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
-    }
+    Lock::take(lock).map_err(|error| match error {
+        TryLockError::WouldBlock => LoaderError::InUse { directory: directory.to_owned() },
+        TryLockError::Error(error) => io_error("lock", &path)(error),
+    })
 }
 
 fn read_or_create(directory: &Path) -> Result<SlotMap, LoaderError> {

@@ -4,17 +4,17 @@
 //! with other elements, it must let go of its directory all the same: it is *retired*. From then on it changes nothing
 //! any more, and says so. Must not know why it is retired; that is the server's business.
 
-use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Loader, LoaderError, MoveError, MovedBy, RobotState, guard};
+use crate::files::Lock;
 use crate::vtl::drive::Holder;
 use crate::vtl::element::Place;
 
 /// The part of an open loader that is not fixed.
 pub(super) struct Standing {
     /// Held open: the lock on the directory ends with it. None when the loader is retired.
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<Lock>>,
     robot: Mutex<Robot>,
     /// What initiators have set.
     pub(super) robot_state: Mutex<RobotState>,
@@ -37,7 +37,7 @@ pub struct NewTapes {
 }
 
 impl Standing {
-    pub(super) fn new(lock: File, new_tapes: NewTapes) -> Standing {
+    pub(super) fn new(lock: Lock, new_tapes: NewTapes) -> Standing {
         Standing {
             lock: Mutex::new(Some(lock)),
             robot: Mutex::new(Robot::For(Vec::new())),
