@@ -63,7 +63,10 @@ const ABSENT: &[(&str, &[&str])] = &[
             "tokio",
         ],
     ),
-    ("src/engine/job.rs", &["crate::control", "physical::scsi", "physical::iscsi", "physical::directory"]),
+    (
+        "src/engine/job.rs",
+        &["crate::control", "physical::scsi", "physical::iscsi", "physical::sg", "physical::directory"],
+    ),
     ("src/engine/survey.rs", &["crate::control", "crate::physical", "crate::tape"]),
     ("src/copy/transfer", &["std::fs", "crate::tape", "crate::vtl"]),
     ("src/copy/plan", &["std::fs", "crate::tape"]),
@@ -100,6 +103,10 @@ const ABSENT: &[(&str, &[&str])] = &[
         &["crate::ndmp", "std::fs", "crate::tape", "crate::vtl", "physical::scsi", "physical::drive"],
     ),
     (
+        "src/physical/sg",
+        &["crate::ndmp", "std::net", "crate::tape", "crate::vtl", "physical::scsi", "physical::drive"],
+    ),
+    (
         "src/physical/scsi",
         &[
             "crate::ndmp",
@@ -107,13 +114,22 @@ const ABSENT: &[(&str, &[&str])] = &[
             "std::net",
             "crate::tape",
             "physical::iscsi",
+            "physical::sg",
             "physical::ndmp",
             "physical::directory",
         ],
     ),
     (
         "src/physical/ndmp",
-        &["std::fs", "std::net", "crate::tape", "crate::scsi", "physical::iscsi", "physical::directory"],
+        &[
+            "std::fs",
+            "std::net",
+            "crate::tape",
+            "crate::scsi",
+            "physical::iscsi",
+            "physical::sg",
+            "physical::directory",
+        ],
     ),
     (
         "src/physical/directory",

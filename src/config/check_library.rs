@@ -36,23 +36,9 @@ pub(super) fn check_libraries(checker: &mut Checker<'_, '_>, parsed: &Parsed) ->
                 format!("library {:?}: name: is used twice; give each library another name", library.name);
             checker.problems.error(span_or(table.get_ref().name.as_ref(), table), why);
         }
-        if let Some(what) = not_in_this_version(&library.driver) {
-            let why = format!("library {:?}: {what}; it stays offline", library.name);
-            checker.problems.warning(span_or(table.get_ref().driver.as_ref(), table), why);
-        }
         libraries.push(library);
     }
     libraries
-}
-
-/// What is checked, but cannot be reached yet.
-fn not_in_this_version(driver: &Driver) -> Option<&'static str> {
-    match driver {
-        Driver::Directory { .. } | Driver::Ndmp(_) | Driver::Scsi(ScsiLibrary { iscsi: Some(_), .. }) => None,
-        Driver::Scsi(ScsiLibrary { iscsi: None, .. }) => {
-            Some("devices on this host's own busses are not in this version; set portal and target")
-        }
-    }
 }
 
 fn one_library(

@@ -9,6 +9,8 @@ use crate::physical::directory::DirectoryLibrary;
 use crate::physical::iscsi::{Chap, Credentials, IscsiBus, Target};
 use crate::physical::ndmp::{self, NdmpLibrary};
 use crate::physical::scsi::{ScsiLibrary, Settings, Timeouts};
+use crate::physical::sg::SgBus;
+use crate::physical::transport::Bus;
 use crate::physical::{Cancel, Library};
 
 /// Who we are to iSCSI targets. It is the same on every host: targets tell initiators by it, and a library belongs to one.
@@ -25,18 +27,17 @@ pub(super) fn open(config: &LibraryConfig, cancel: &Cancel) -> Result<Box<dyn Li
             Ok(library) => Ok(Box::new(library)),
             Err(fault) => Err(fault.to_string()),
         },
-        Driver::Scsi(ScsiConfig { iscsi: Some(target), changer_serial, .. }) => {
-            let bus = IscsiBus::new(vec![iscsi_target(name, target)?]);
+        Driver::Scsi(ScsiConfig { iscsi, changer_serial, .. }) => {
+            let bus: Box<dyn Bus> = match iscsi {
+                Some(target) => Box::new(IscsiBus::new(vec![iscsi_target(name, target)?])),
+                None => Box::<SgBus>::default(),
+            };
             let settings = Settings { serial: changer_serial.clone(), ..Settings::default() };
-            match ScsiLibrary::open(name, Box::new(bus), settings, cancel) {
+            match ScsiLibrary::open(name, bus, settings, cancel) {
                 Ok(library) => Ok(Box::new(library)),
                 Err(fault) => Err(fault.to_string()),
             }
         }
-        Driver::Scsi(ScsiConfig { iscsi: None, .. }) => Err(format!(
-            "library {name}: devices on this host's own busses are not in this version; set portal and target, to reach it \
-             by iSCSI"
-        )),
         Driver::Ndmp(ndmp) => match NdmpLibrary::open(name, ndmp_settings(ndmp), cancel) {
             Ok(library) => Ok(Box::new(library)),
             Err(fault) => Err(fault.to_string()),

@@ -1,8 +1,8 @@
 //! Physical libraries behind drivers: what the copy engine moves cartridges with, and writes and reads them through.
 //!
 //! Read in this order: [`library`] and [`drive`] (what a driver offers), [`fault`] (what can go wrong, and what to do about it),
-//! [`limit`] (how long, and how to call it off). Then the drivers: [`scsi`] is SMC and SSC commands over a [`transport`], of which
-//! [`iscsi`] is one; [`ndmp`] is a remote NDMP server's robot and drives; [`directory`] is a library of tapes on a file system.
+//! [`limit`] (how long, and how to call it off). Then the drivers: [`scsi`] is SMC and SSC commands over a [`transport`]: [`iscsi`],
+//! or [`sg`] for this host's own busses; [`ndmp`] is a remote NDMP server's robot and drives; [`directory`] is a library of tapes on a file system.
 //! [`sense_data`] takes apart what devices say.
 //!
 //! Nothing here knows loaders, the server or jobs. Calls block and have time limits. What a device sends sizes no
@@ -17,6 +17,7 @@ pub mod limit;
 pub mod ndmp;
 pub mod scsi;
 pub mod sense_data;
+pub mod sg;
 mod stream;
 pub mod transport;
 

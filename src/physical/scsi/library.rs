@@ -42,7 +42,8 @@ pub struct ScsiLibrary {
 }
 
 impl ScsiLibrary {
-    /// Looks at all devices of the bus, for the robot and the drives. `name` is the operator's name for the library.
+    /// Looks at all devices of the bus, for the robot and the drives. A device that does not answer is passed over: it may be
+    /// another's. `name` is the operator's name for the library.
     ///
     /// # Errors
     /// [`Fault`]: [`FaultKind::WrongDevice`] if the robot is not there, or two devices have the same serial number.
@@ -53,28 +54,21 @@ impl ScsiLibrary {
         cancel: &Cancel,
     ) -> Result<Self, Fault> {
         let name = format!("library {name}");
-        let mut drives = Vec::new();
-        let mut robots = Vec::new();
-        let of_bus = |error| Fault::of_transport(&name, "find the devices", &error);
-        let limit = || Limit::new(cancel, settings.timeouts.question);
-        for unit in bus.units(&limit()).map_err(of_bus)? {
-            let transport = bus.connect(unit, &limit()).map_err(of_bus)?;
-            let mut device = Device::new(transport, settings.timeouts, cancel);
-            match device.inquiry()?.device_type {
-                Some(TYPE_DRIVE) => drives.push(Found { serial: device.serial()?, unit }),
-                Some(TYPE_CHANGER) => robots.push((device.serial()?, device)),
-                _ => {}
-            }
-        }
-        let serials: Vec<&str> = drives.iter().map(|found| found.serial.as_str()).collect();
-        check_serials(&name, &serials)?;
-        let (serial, device) = choose(&name, robots, settings.serial.as_deref())?;
+        let Devices { robots, drives, silent } = look_around(&name, bus.as_mut(), settings.timeouts, cancel)?;
+        let (serial, device) = choose(&name, robots, &silent, settings.serial.as_deref())?;
         let robot = Robot::new(device, &name, Some(serial), "")?;
         Ok(Self { name, bus, robot, settings, drives })
     }
 
     fn fault(&self, kind: FaultKind, action: &str, detail: impl Into<String>) -> Fault {
         Fault::new(kind, &self.name, action, detail)
+    }
+
+    /// The drive at an element address, if it is known and there.
+    fn drive_at(&mut self, address: u16) -> Result<Option<Found>, Fault> {
+        let serials = self.drive_serials()?;
+        let serial = serials.into_iter().find(|(known, _)| *known == address).map(|(_, serial)| serial);
+        Ok(self.drives.iter().find(|found| Some(&found.serial) == serial.as_ref()).cloned())
     }
 
     /// Serial numbers of the drives by address: the operator's, the robot's, and what can be concluded.
@@ -85,7 +79,55 @@ impl ScsiLibrary {
     }
 }
 
-fn check_serials(name: &str, serials: &[&str]) -> Result<(), Fault> {
+/// What is on a bus.
+#[derive(Default)]
+struct Devices {
+    robots: Vec<(String, Device)>,
+    drives: Vec<Found>,
+    /// What was wrong with those that did not answer.
+    silent: Vec<String>,
+}
+
+fn look_around(name: &str, bus: &mut dyn Bus, timeouts: Timeouts, cancel: &Cancel) -> Result<Devices, Fault> {
+    const ACTION: &str = "find the devices";
+    let of_bus = |error| Fault::of_transport(name, ACTION, &error);
+    let units = bus.units(&Limit::new(cancel, timeouts.question)).map_err(of_bus)?;
+    let mut devices = Devices::default();
+    for unit in units {
+        if let Err(fault) = look(name, bus, unit, timeouts, cancel, &mut devices) {
+            if fault.kind == FaultKind::Cancelled {
+                return Err(fault);
+            }
+            tracing::warn!(%fault, "a device is passed over");
+            devices.silent.push(fault.to_string());
+        }
+    }
+    check_serials(name, &devices.drives)?;
+    Ok(devices)
+}
+
+/// Which device one unit is.
+fn look(
+    name: &str,
+    bus: &mut dyn Bus,
+    unit: Unit,
+    timeouts: Timeouts,
+    cancel: &Cancel,
+    devices: &mut Devices,
+) -> Result<(), Fault> {
+    let connected = bus.connect(unit, &Limit::new(cancel, timeouts.question));
+    let transport = connected.map_err(|error| Fault::of_transport(name, "find the devices", &error))?;
+    let mut device = Device::new(transport, timeouts, cancel);
+    match device.inquiry()?.device_type {
+        Some(TYPE_DRIVE) => devices.drives.push(Found { serial: device.serial()?, unit }),
+        Some(TYPE_CHANGER) => devices.robots.push((device.serial()?, device)),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn check_serials(name: &str, drives: &[Found]) -> Result<(), Fault> {
+    let serials: Vec<&str> = drives.iter().map(|found| found.serial.as_str()).collect();
     let twice = serials.iter().enumerate().find(|(at, serial)| serials[..*at].contains(serial));
     match twice {
         None => Ok(()),
@@ -100,6 +142,7 @@ fn check_serials(name: &str, serials: &[&str]) -> Result<(), Fault> {
 fn choose(
     name: &str,
     mut robots: Vec<(String, Device)>,
+    silent: &[String],
     wanted: Option<&str>,
 ) -> Result<(String, Device), Fault> {
     let there = robots.iter().map(|(serial, _)| format!("{serial:?}")).collect::<Vec<_>>().join(", ");
@@ -109,7 +152,10 @@ fn choose(
     match (robots.pop(), robots.is_empty()) {
         (Some(robot), true) => Ok(robot),
         (Some(_), false) => Err(fault(format!("several are there: {there}; name one by its serial number"))),
-        (None, _) => Err(fault(format!("robots there: {there}; wanted: {}", wanted.unwrap_or("any")))),
+        (None, _) => {
+            let silent = silent.iter().map(|fault| format!("; {fault}")).collect::<String>();
+            Err(fault(format!("robots there: {there}; wanted: {}{silent}", wanted.unwrap_or("any"))))
+        }
     }
 }
 
@@ -166,22 +212,21 @@ impl Library for ScsiLibrary {
     fn open_drive(&mut self, address: u16, cancel: &Cancel) -> Result<Box<dyn PhysicalDrive>, Fault> {
         const ACTION: &str = "open a drive";
         self.robot.begin(cancel)?;
-        let serials = self.drive_serials()?;
-        let serial = serials.into_iter().find(|(known, _)| *known == address).map(|(_, serial)| serial);
-        let serial = serial.ok_or_else(|| {
+        let found = match self.drive_at(address)? {
+            Some(found) => Some(found),
+            // It may have been switched on, or plugged in, since.
+            None => {
+                let devices = look_around(&self.name, self.bus.as_mut(), self.settings.timeouts, cancel)?;
+                self.drives = devices.drives;
+                self.drive_at(address)?
+            }
+        };
+        let Found { serial, unit } = found.ok_or_else(|| {
             let detail = format!(
-                "which drive is at {address:04X}h is not known: the robot does not tell its serial number, or no drive has it; \
-                 configure it"
+                "which drive is at {address:04X}h is not known: the robot does not tell its serial number, or no drive that answers \
+                 has it; look at its cables, or configure it"
             );
             self.fault(FaultKind::WrongDevice, ACTION, detail)
-        })?;
-        let unit = self.drives.iter().find(|found| found.serial == serial).map(|found| found.unit);
-        let unit = unit.ok_or_else(|| {
-            self.fault(
-                FaultKind::WrongDevice,
-                ACTION,
-                format!("no drive with the serial number {serial:?} is connected"),
-            )
         })?;
         let limit = Limit::new(cancel, self.settings.timeouts.question);
         let connected = self.bus.connect(unit, &limit);

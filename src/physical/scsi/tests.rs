@@ -446,7 +446,7 @@ fn drives_are_matched_by_serial_number_and_slots_come_in_pieces() {
     let drive = library.open_drive(257, &cancel).unwrap();
     assert_eq!(drive.serial(), "HU2");
     assert_eq!((drives[0].sent(cdb::INQUIRY), drives[1].sent(cdb::INQUIRY)), (4, 2));
-    robot.then(cdb::READ_ELEMENT_STATUS, [sense(Sense::INVALID_FIELD)]);
+    robot.then(cdb::READ_ELEMENT_STATUS, [sense(Sense::INVALID_FIELD), sense(Sense::INVALID_FIELD)]);
     let Err(fault) = library.open_drive(257, &cancel) else { panic!("a drive that nobody named") };
     assert_eq!(fault.kind, FaultKind::WrongDevice);
 }
@@ -481,4 +481,32 @@ fn two_robots_are_told_apart_by_their_serial_numbers_only() {
     assert!(fault.to_string().contains("two drives have the serial number"), "{fault}");
     let mut device = Device::new(Box::new(Fake::drive("X")), timeouts(), &Cancel::new());
     assert_eq!(device.expect("X", "look"), Ok(()));
+}
+
+#[test]
+fn a_device_that_says_nothing_is_passed_over() {
+    let (robot, silent) = (robot(), Fake::drive("HU1"));
+    silent.then(cdb::INQUIRY, [Step::Lost, Step::Lost]);
+    let bus = Box::new(FakeBus { robot: robot.clone(), drives: vec![silent, Fake::drive("HU2")] });
+    let cancel = Cancel::new();
+    let mut library = ScsiLibrary::open("attic", bus, Settings::default(), &cancel).unwrap();
+    let identifiers = || report(4, 0, &[drive_named(256, "HU1"), drive_named(257, "HU2")]);
+    robot.then(cdb::READ_ELEMENT_STATUS, [identifiers(), identifiers()]);
+    let Err(fault) = library.open_drive(256, &cancel) else { panic!("a drive that is silent still") };
+    assert!(fault.to_string().contains("no drive that answers has it"), "{fault}");
+    // Now it answers: it is looked for again.
+    robot.then(cdb::READ_ELEMENT_STATUS, [identifiers(), identifiers()]);
+    assert_eq!(library.open_drive(256, &cancel).unwrap().serial(), "HU1");
+}
+
+#[test]
+fn where_the_robot_is_silent_the_operator_hears_why_it_is_not_there() {
+    let robot = robot();
+    robot.0.lock().unwrap().steps.clear();
+    robot.then(cdb::INQUIRY, [Step::Lost]);
+    let bus = Box::new(FakeBus { robot, drives: Vec::new() });
+    let Err(fault) = ScsiLibrary::open("attic", bus, Settings::default(), &Cancel::new()) else {
+        panic!("no robot has answered")
+    };
+    assert!(fault.to_string().contains("robots there: none; wanted: any; a script: INQUIRY"), "{fault}");
 }
