@@ -86,7 +86,10 @@ def run(command, timeout, log=None, env=None, cwd=None):
         output, _ = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         _end(process)
-        output, _ = process.communicate()
+        try:
+            output, _ = process.communicate(timeout=5)
+        except subprocess.TimeoutExpired as over:  # who left the group keeps the pipe open
+            output = over.output or b""
         if log:
             pathlib.Path(log).write_bytes(output)
         raise Failed(f"{os.path.basename(str(command[0]))} still ran after {timeout} s") from None
